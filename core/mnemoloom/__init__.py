@@ -1,0 +1,45 @@
+"""mnemoloom: long-term memory for LLM agents, in one folder on your disk.
+
+>>> from mnemoloom import Memory
+>>> with Memory.open(":memory:") as memory:
+...     _ = memory.remember("I moved to Oslo in May.", speaker="Ann", session="2026-05-14")
+...     memory.recall("Where does Ann live now?")[0].text
+'I moved to Oslo in May.'
+"""
+
+from mnemoloom.__about__ import __version__
+from mnemoloom.clock import ManualClock, SystemClock
+from mnemoloom.config import AssistantProfile, ConcertProfile, Config, Limits, WeightedProfile
+from mnemoloom.errors import LoomError
+from mnemoloom.filters import where
+from mnemoloom.memory import Memory
+from mnemoloom.ports import Embedder, TokenEmbedder, TokenVectors
+from mnemoloom.records import Draft, Explanation, Hit, RecallResult, Record, Stage, Tier
+from mnemoloom.statistics import Stats
+from mnemoloom.storage.verify import VerifyReport
+
+__all__ = [
+    "AssistantProfile",
+    "ConcertProfile",
+    "Config",
+    "Draft",
+    "Embedder",
+    "Explanation",
+    "Hit",
+    "Limits",
+    "LoomError",
+    "ManualClock",
+    "Memory",
+    "RecallResult",
+    "Record",
+    "Stage",
+    "Stats",
+    "SystemClock",
+    "Tier",
+    "TokenEmbedder",
+    "TokenVectors",
+    "VerifyReport",
+    "WeightedProfile",
+    "__version__",
+    "where",
+]

@@ -1,0 +1,62 @@
+"""Time as an argument: the library reads the clock only through these objects."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timezone
+from typing import Protocol
+
+__all__ = ["Clock", "ManualClock", "SystemClock", "from_millis", "to_millis"]
+
+
+class Clock(Protocol):
+    """Anything that knows the time."""
+
+    def now(self) -> float:
+        """Seconds since 1970-01-01 UTC."""
+        ...
+
+
+class SystemClock:
+    """The computer's clock."""
+
+    def now(self) -> float:
+        return time.time()
+
+
+class ManualClock:
+    """A clock that stands still until it is moved; for tests and replays."""
+
+    def __init__(self, start: float | datetime = 0.0) -> None:
+        self._now = start.timestamp() if isinstance(start, datetime) else float(start)
+
+    def now(self) -> float:
+        return self._now
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock; a negative value moves it backwards."""
+        self._now += seconds
+
+
+def to_millis(moment: datetime | str | float) -> int:
+    """Milliseconds since 1970 UTC of a datetime, an ISO 8601 string or epoch seconds.
+
+    A datetime or string without a time zone is read as UTC. Raises ValueError, TypeError or
+    OverflowError for anything else.
+    """
+    if isinstance(moment, str):
+        # fromisoformat of Python 3.10 does not know the suffix Z
+        moment = datetime.fromisoformat(moment[:-1] + "+00:00" if moment.endswith("Z") else moment)
+    if isinstance(moment, datetime):
+        aware = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+        return round(aware.timestamp() * 1000)
+    if isinstance(moment, bool) or not isinstance(moment, (int, float)):
+        raise TypeError(f"a time must be a datetime, an ISO 8601 string or epoch seconds; got {type(moment).__name__}")
+    millis = round(moment * 1000)
+    from_millis(millis)  # a time that no calendar can show is refused here, not at reading
+    return millis
+
+
+def from_millis(millis: int) -> datetime:
+    """The aware UTC datetime of a count of milliseconds since 1970."""
+    return datetime.fromtimestamp(millis / 1000, tz=timezone.utc)

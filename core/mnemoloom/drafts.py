@@ -1,0 +1,204 @@
+"""Checking what a caller wants remembered, before anything happens to it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from hashlib import blake2b, sha256
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnemoloom.clock import to_millis
+from mnemoloom.config import Limits
+from mnemoloom.errors import MetadataError, NamespaceError, TextError, ValidationError, VectorError
+from mnemoloom.records import Draft, Tier
+
+__all__ = ["CheckedDraft", "check_draft", "check_namespace", "check_text", "raw_row"]
+
+_FIELDS = frozenset(field.name for field in fields(Draft))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedDraft:
+    """A draft that may be stored: times in milliseconds, metadata as canonical JSON, vector as float32 (d,)."""
+
+    text: str
+    pointer: bytes
+    variant: bytes
+    vector: NDArray[np.float32] | None
+    external_id: str | None
+    speaker: str | None
+    session: str | None
+    time: int
+    metadata: str
+    tier: Tier
+    pinned: bool
+    source: str | None
+    trust: str
+
+
+def check_draft(value: Draft | Mapping[str, Any] | str, *, limits: Limits, now: int) -> CheckedDraft:
+    """Check a draft, a mapping with its fields, or a bare text.
+
+    Raises
+    ------
+    ValidationError: the first rule that it breaks, as TextError, MetadataError or VectorError where they fit.
+    """
+    draft = _as_draft(value)
+    text = check_text(draft.text, limits=limits, name="text")
+    vector = None if draft.vector is None else raw_row(draft.vector)
+    if not isinstance(draft.pinned, bool):
+        raise ValidationError(f"pinned must be True or False; got {draft.pinned!r}")
+    return CheckedDraft(
+        text=text,
+        pointer=sha256(text.encode()).digest(),
+        variant=b"" if vector is None else blake2b(vector.tobytes(), digest_size=16).digest(),
+        vector=vector,
+        external_id=_label(draft.external_id, "external_id", limits),
+        speaker=_label(draft.speaker, "speaker", limits),
+        session=_label(draft.session, "session", limits),
+        time=_time(draft.time, now),
+        metadata=_metadata(draft.metadata, limits),
+        tier=Tier.PERSISTENT if draft.pinned else _tier(draft.tier),
+        pinned=draft.pinned,
+        source=_label(draft.source, "source", limits),
+        trust=_label(draft.trust, "trust", limits) or "user",
+    )
+
+
+def check_text(text: object, *, limits: Limits, name: str) -> str:
+    """`text` if it can be stored or asked; raises TextError."""
+    if not isinstance(text, str):
+        raise TextError(f"{name} must be a string; got {type(text).__name__}")
+    if not text.strip():
+        raise TextError(f"{name} must not be empty or blank")
+    size = len(_encoded(text, name, TextError))
+    if size > limits.text_bytes:
+        raise TextError(f"{name} must have at most {limits.text_bytes} bytes of UTF-8; got {size}")
+    return text
+
+
+def check_namespace(namespace: object, *, limits: Limits) -> tuple[str, ...]:
+    """`namespace` if it is a tuple (or list) of 1 to 16 labels; raises NamespaceError."""
+    if not isinstance(namespace, (tuple, list)) or not 1 <= len(namespace) <= 16:
+        raise NamespaceError(f"a namespace must be a tuple of 1 to 16 strings; got {namespace!r}")
+    for label in namespace:
+        if not isinstance(label, str) or not label.strip():
+            raise NamespaceError(f"every label of a namespace must be a non-empty string; got {label!r}")
+        _encoded(label, "a namespace label", NamespaceError)
+        if len(label) > limits.label_chars:
+            raise NamespaceError(f"a namespace label must have at most {limits.label_chars} characters")
+    return tuple(namespace)
+
+
+def raw_row(vector: Any) -> NDArray[np.float32]:  # noqa: ANN401 - an untrusted argument
+    """A caller's vector as a finite, non-zero float32 row (d,), not normalised; raises VectorError."""
+    try:
+        row = np.ascontiguousarray(vector, np.float32)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise VectorError(f"a vector must be one row of numbers; got {type(vector).__name__}") from error
+    if row.ndim != 1 or not row.size:
+        raise VectorError(f"a vector must be one row of numbers; got shape {row.shape}")
+    if not np.isfinite(row).all():
+        raise VectorError("a vector must be finite; got NaN or infinity")
+    if not np.linalg.norm(row.astype(np.float64)) > 1e-30:
+        raise VectorError("a vector must not be all zeros")
+    return row
+
+
+def _as_draft(value: object) -> Draft:
+    if isinstance(value, Draft):
+        return value
+    if isinstance(value, str):
+        return Draft(text=value)
+    if not isinstance(value, Mapping):
+        raise ValidationError(f"a memory must be a Draft, a mapping or a string; got {type(value).__name__}")
+    unknown = sorted(map(str, set(value) - _FIELDS))
+    if unknown:
+        raise ValidationError(f"a memory has no field {unknown[0]!r}; its fields are {', '.join(sorted(_FIELDS))}")
+    if "text" not in value:
+        raise TextError("a memory must have a text")
+    return Draft(**value)
+
+
+def _label(label: object, name: str, limits: Limits) -> str | None:
+    if label is None:
+        return None
+    if not isinstance(label, str):
+        raise ValidationError(f"{name} must be a string or None; got {type(label).__name__}")
+    if not label.strip():
+        raise ValidationError(f"{name} must not be empty or blank; leave it out instead")
+    if len(label) > limits.label_chars:
+        raise ValidationError(f"{name} must have at most {limits.label_chars} characters; got {len(label)}")
+    _encoded(label, name, ValidationError)
+    return label
+
+
+def _encoded(text: str, name: str, error: type[ValidationError]) -> bytes:
+    if "\0" in text:
+        raise error(f"{name} must not hold the NUL character; found one at {text.index(chr(0))}")
+    try:
+        return text.encode()
+    except UnicodeEncodeError as cause:
+        raise error(f"{name} must be valid Unicode; there is an unpaired surrogate at {cause.start}") from cause
+
+
+def _tier(tier: object) -> Tier:
+    try:
+        return Tier(tier)
+    except ValueError:
+        known = ", ".join(member.value for member in Tier)
+        raise ValidationError(f"tier must be one of {known}; got {tier!r}") from None
+
+
+def _time(moment: object, now: int) -> int:
+    if moment is None:
+        return now
+    try:
+        return to_millis(moment)  # type: ignore[arg-type]
+    except (ValueError, TypeError, OverflowError, OSError) as error:
+        raise ValidationError(f"time must be a datetime, an ISO 8601 string or epoch seconds; {error}") from error
+
+
+def _metadata(metadata: object, limits: Limits) -> str:
+    if not isinstance(metadata, Mapping):
+        raise MetadataError(f"metadata must be a mapping; got {type(metadata).__name__}")
+    if not metadata:
+        return "{}"
+    plain = dict(metadata)
+    _walk(plain, depth=1, limits=limits)
+    written = json.dumps(plain, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    if len(written.encode()) > limits.metadata_bytes:
+        raise MetadataError(f"metadata must have at most {limits.metadata_bytes} bytes of JSON")
+    return written
+
+
+def _walk(value: object, *, depth: int, limits: Limits) -> None:
+    """Refuse what JSON cannot hold exactly."""
+    if depth > limits.metadata_depth:
+        raise MetadataError(f"metadata must be nested at most {limits.metadata_depth} deep")
+    if isinstance(value, str):
+        _encoded(value, "metadata", MetadataError)
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            if not isinstance(key, str):
+                raise MetadataError(f"metadata keys must be strings; got {key!r}")
+            _encoded(key, "a metadata key", MetadataError)
+            _walk(inner, depth=depth + 1, limits=limits)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            _walk(inner, depth=depth + 1, limits=limits)
+    elif isinstance(value, bool) or value is None:
+        return
+    elif isinstance(value, int):
+        if not -(1 << 63) <= value < 1 << 63:
+            raise MetadataError(f"metadata numbers must fit in 64 bits; got {value}")
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise MetadataError(f"metadata numbers must be finite; got {value}")
+    else:
+        raise MetadataError(f"metadata must be JSON values; got {type(value).__name__}")

@@ -1,0 +1,211 @@
+"""Everything mnemoloom raises on purpose, as one tree.
+
+LoomError
+├── ValidationError (ValueError)        a caller's argument breaks a rule
+│   ├── TextError                       empty, too long or not storable text
+│   ├── MetadataError                   not JSON, too deep or too large
+│   ├── NamespaceError                  not a tuple of non-empty strings
+│   ├── FilterError                     unknown field, operator or operand
+│   ├── VectorError                     NaN, infinite or zero vector
+│   │   └── DimensionMismatchError      not the width of the store
+│   ├── ConfigError                     a setting outside its bounds
+│   └── ImportFormatError               an import bundle that cannot be trusted
+├── UnknownMemoryError (KeyError)       no memory with this id in this namespace
+├── StoreError                          the folder or the database
+│   ├── StoreLockedError (TimeoutError) another writer has the folder
+│   ├── StoreClosedError (ValueError)   used after close()
+│   ├── ReadOnlyError (PermissionError) a write through a read-only handle
+│   ├── ForkedStoreError (RuntimeError) used in a child process after fork
+│   ├── NotAStoreError (FileNotFoundError)  the path holds no store
+│   ├── FormatError (ValueError)        written by a newer or unknown format
+│   ├── CorruptionError (ValueError)    damaged truth, named by file or record
+│   └── StorageFailure (OSError)        the disk refused: full, read-only, failing
+├── EmbedderError (RuntimeError)        the encoder failed
+│   ├── EmbedderMismatchError (ValueError)  not the encoder that the store was written with
+│   ├── EmbedderUnavailableError (ConnectionError)  no server, or the connection broke
+│   ├── EmbedderTimeoutError (TimeoutError)         no answer within the deadline
+│   └── EmbedderAnswerError (ValueError)            wrong count, width or values
+├── ChatModelError (RuntimeError)       a chat model failed
+│   ├── ChatModelUnavailableError (ConnectionError)
+│   └── ChatModelTimeoutError (TimeoutError)
+└── MissingExtraError (ImportError)     an optional library is not installed
+
+Each also inherits the builtin that a caller would already catch.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ChatModelError",
+    "ChatModelTimeoutError",
+    "ChatModelUnavailableError",
+    "ConfigError",
+    "CorruptionError",
+    "DimensionMismatchError",
+    "EmbedderAnswerError",
+    "EmbedderError",
+    "EmbedderMismatchError",
+    "EmbedderTimeoutError",
+    "EmbedderUnavailableError",
+    "FilterError",
+    "ForkedStoreError",
+    "FormatError",
+    "ImportFormatError",
+    "LoomError",
+    "MetadataError",
+    "MissingExtraError",
+    "NamespaceError",
+    "NotAStoreError",
+    "ReadOnlyError",
+    "StorageFailure",
+    "StoreClosedError",
+    "StoreError",
+    "StoreLockedError",
+    "TextError",
+    "UnknownMemoryError",
+    "ValidationError",
+    "VectorError",
+    "require",
+]
+
+
+class LoomError(Exception):
+    """Root of everything this library raises on purpose."""
+
+
+class ValidationError(LoomError, ValueError):
+    """A caller's argument breaks a rule; nothing was changed."""
+
+
+class TextError(ValidationError):
+    """A text is empty, too long, or holds characters that cannot be stored."""
+
+
+class MetadataError(ValidationError):
+    """Metadata is not a JSON object, or is too deep or too large."""
+
+
+class NamespaceError(ValidationError):
+    """A namespace is not a tuple of non-empty strings."""
+
+
+class FilterError(ValidationError):
+    """A filter names an unknown field or operator, or its operand has the wrong type."""
+
+
+class VectorError(ValidationError):
+    """A vector holds NaN or infinity, is all zeros, or is not one row of numbers."""
+
+
+class DimensionMismatchError(VectorError):
+    """A vector does not have the width of the store."""
+
+    def __init__(self, *, expected: int, got: int) -> None:
+        super().__init__(f"vectors in this store have width {expected}; got {got}")
+        self.expected, self.got = expected, got
+
+
+class ConfigError(ValidationError):
+    """A setting is outside its bounds."""
+
+
+class ImportFormatError(ValidationError):
+    """An import bundle is malformed, truncated, or does not match its digests."""
+
+
+class UnknownMemoryError(LoomError, KeyError):
+    """No memory with this id exists in this namespace."""
+
+    def __init__(self, memory_id: object) -> None:
+        super().__init__(f"no memory with id {memory_id!r} in this namespace")
+        self.memory_id = memory_id
+
+    def __str__(self) -> str:  # KeyError would print the repr of the message
+        return str(self.args[0])
+
+
+class StoreError(LoomError):
+    """The store's folder or database cannot do what was asked."""
+
+
+class StoreLockedError(StoreError, TimeoutError):
+    """Another process, or another handle of this one, writes to the store."""
+
+
+class StoreClosedError(StoreError, ValueError):
+    """The memory was used after close()."""
+
+
+class ReadOnlyError(StoreError, PermissionError):
+    """A write was tried through a handle opened with read_only=True."""
+
+
+class ForkedStoreError(StoreError, RuntimeError):
+    """A handle opened before fork() was used in the child process."""
+
+
+class NotAStoreError(StoreError, FileNotFoundError):
+    """The path holds no mnemoloom store, or something else lives there."""
+
+
+class FormatError(StoreError, ValueError):
+    """The store was written by a newer or unknown format; it was left untouched."""
+
+
+class CorruptionError(StoreError, ValueError):
+    """The truth on disk is damaged; the message names the file or record."""
+
+
+class StorageFailure(StoreError, OSError):
+    """The disk refused a read or write: full, read-only or failing."""
+
+
+class EmbedderError(LoomError, RuntimeError):
+    """The encoder failed; nothing was stored."""
+
+
+class EmbedderMismatchError(EmbedderError, ValueError):
+    """The encoder is not the one whose vectors the store holds."""
+
+    def __init__(self, *, stored: str, offered: str) -> None:
+        super().__init__(
+            f"this store holds vectors of {stored!r}, but the embedder offered is {offered!r}; "
+            "open it with the same embedder, or with reembed=True to encode every memory again"
+        )
+        self.stored, self.offered = stored, offered
+
+
+class EmbedderUnavailableError(EmbedderError, ConnectionError):
+    """The encoder's server cannot be reached, or the connection broke."""
+
+
+class EmbedderTimeoutError(EmbedderError, TimeoutError):
+    """The encoder gave no answer within its deadline."""
+
+
+class EmbedderAnswerError(EmbedderError, ValueError):
+    """The encoder answered with the wrong count, width or values."""
+
+
+class ChatModelError(LoomError, RuntimeError):
+    """A chat model failed."""
+
+
+class ChatModelUnavailableError(ChatModelError, ConnectionError):
+    """The chat model's server cannot be reached, or the connection broke."""
+
+
+class ChatModelTimeoutError(ChatModelError, TimeoutError):
+    """The chat model gave no answer within its deadline."""
+
+
+class MissingExtraError(LoomError, ImportError):
+    """An optional library is not installed."""
+
+
+def require(module: str, *, extra: str) -> None:
+    """Raise MissingExtraError, naming the pip command, unless `module` can be imported."""
+    from importlib.util import find_spec
+
+    if find_spec(module) is None:
+        raise MissingExtraError(f"{module} is not installed; run: pip install 'mnemoloom[{extra}]'")

@@ -1,0 +1,7 @@
+"""Words and how well they match: text analysis, persistent postings, windowed BM25."""
+
+from mnemoloom.lexical.analysis import Analyzer
+from mnemoloom.lexical.bm25 import Window, bm25_scores, idf
+from mnemoloom.lexical.postings import Postings, Vocabulary
+
+__all__ = ["Analyzer", "Postings", "Vocabulary", "Window", "bm25_scores", "idf"]

@@ -1,0 +1,385 @@
+"""The facade: open a folder, remember, recall. Each verb is a short paragraph of calls."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from mnemoloom.clock import Clock, SystemClock
+from mnemoloom.config import Config, Durability, Profile
+from mnemoloom.drafts import check_draft, check_namespace, check_text, raw_row
+from mnemoloom.errors import ConfigError, EmbedderError, UnknownMemoryError, ValidationError
+from mnemoloom.filters import Filter, common, conjoin, parse_filter
+from mnemoloom.memory_async import AsyncVerbs
+from mnemoloom.opened import OpenStore
+from mnemoloom.ports import Embedder
+from mnemoloom.recall.engine import Recaller, Request, matching_ids
+from mnemoloom.recall.live import LiveShelf
+from mnemoloom.records import Draft, Explanation, RecallResult, Record, Tier
+from mnemoloom.reembedding import Progress, learn_projection, reembed
+from mnemoloom.remembering import Existing, Writer
+from mnemoloom.statistics import Stats, gather
+from mnemoloom.storage import memories
+from mnemoloom.storage.verify import VerifyReport, verify_store
+
+__all__ = ["Memory"]
+
+Where = Filter | Mapping[Any, Any]
+Moment = datetime | str | float
+Labels = str | Collection[str]
+Key = int | str
+
+
+class Memory(AsyncVerbs):
+    """A handle on one namespace of a store; may be shared between threads and event loops.
+
+    Make one with `Memory.open`; close it, or use it in a `with` block. Every verb has an async twin whose
+    name begins with `a`. Memories are named by their id (int) or by the caller's own external id (str).
+    """
+
+    def __init__(self, opened: OpenStore, namespace: tuple[str, ...]) -> None:
+        self._opened = opened
+        self.namespace = namespace
+        self._live = opened.shelf(namespace)
+        self._recaller = Recaller(self._live, opened.encoding, opened.config, opened.clock)
+        self._writer = self._writer_for(self._live)
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        namespace: tuple[str, ...] = ("default",),
+        embedder: Embedder | None = None,
+        read_only: bool = False,
+        durability: Durability = "full",
+        config: Config | None = None,
+        clock: Clock | None = None,
+        lock_timeout: float = 0.5,
+        reembed: bool = False,
+    ) -> Memory:
+        """Open the store in folder `path`, or make one; ":memory:" keeps everything in memory.
+
+        Parameters
+        ----------
+        namespace: whose memories this handle sees; it sees no others, whatever it is asked.
+        embedder: encodes texts and questions. Without one, recall works by words, names and dates.
+        read_only: any number of these may be open beside one writer, in other processes too.
+        durability: "full" survives power loss; "normal" may lose the last moments on power loss, and is never corrupt.
+        lock_timeout: seconds to wait for another writer to let go.
+        reembed: accept another embedder than the one that the store was written with, and encode everything anew.
+
+        Raises
+        ------
+        NotAStoreError, FormatError, CorruptionError, StoreLockedError, EmbedderMismatchError, NamespaceError
+        """
+        config = config or Config()
+        labels = check_namespace(namespace, limits=config.limits)
+        if durability not in ("full", "normal"):
+            raise ConfigError(f"durability must be 'full' or 'normal'; got {durability!r}")
+        opened = OpenStore.open(
+            path,
+            embedder=embedder,
+            read_only=read_only,
+            durability=durability,
+            config=config,
+            clock=clock or SystemClock(),
+            lock_timeout=lock_timeout,
+            reembed=reembed,
+        )
+        memory = cls(opened, labels)
+        if reembed:
+            memory.reembed()
+        return memory
+
+    def at(self, *labels: str) -> Memory:
+        """A handle on another namespace of the same store. They share the store: closing one closes both."""
+        return Memory(self._opened, check_namespace(labels, limits=self._opened.config.limits))
+
+    def namespaces(self) -> list[tuple[str, ...]]:
+        """Every namespace of the store that was ever written to."""
+        with self._opened.store.reading() as connection:
+            return memories.namespaces(connection)
+
+    # -- writing ------------------------------------------------------------------------------------
+
+    def remember(
+        self,
+        text: str,
+        *,
+        speaker: str | None = None,
+        session: str | None = None,
+        time: Moment | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        external_id: str | None = None,
+        vector: Any = None,  # noqa: ANN401 - anything numpy reads as a row
+        source: str | None = None,
+        trust: str = "user",
+        tier: Tier = Tier.LONG_TERM,
+        pinned: bool = False,
+    ) -> int:
+        """Remember one text; its id. What it returns for is on disk. `Draft` says what the arguments mean.
+
+        Raises
+        ------
+        TextError, MetadataError, VectorError, EmbedderError, StoreError: nothing was stored.
+        """
+        draft = Draft(
+            text=text,
+            speaker=speaker,
+            session=session,
+            time=time,
+            metadata={} if metadata is None else metadata,
+            external_id=external_id,
+            vector=vector,
+            source=source,
+            trust=trust,
+            tier=tier,
+            pinned=pinned,
+        )
+        return self.remember_many([draft])[0]
+
+    def remember_many(
+        self, drafts: Iterable[Draft | Mapping[str, Any] | str], *, existing: Existing = "replace"
+    ) -> list[int]:
+        """Remember many texts at once, all or none; their ids in order.
+
+        `existing` says what happens to a draft whose external id is already known: it replaces that memory, or
+        is skipped. Raises as `remember` does.
+        """
+        if existing not in ("replace", "skip"):
+            raise ValidationError(f"existing must be 'replace' or 'skip'; got {existing!r}")
+        if isinstance(drafts, (str, Mapping)):
+            raise ValidationError("remember_many takes a list of drafts; use remember for one")
+        now, limits = self._opened.now(), self._opened.config.limits
+        checked = [check_draft(draft, limits=limits, now=now) for draft in drafts]
+        if not checked:
+            self._opened.store.check_usable(writing=True)
+            return []
+        return self._writer.remember(checked, existing=existing, now=now)
+
+    def forget(self, key: Key) -> None:
+        """Remove a memory from the store. Raises UnknownMemoryError."""
+        self._writer.forget(self._id(key), now=self._opened.now())
+
+    def pin(self, key: Key) -> None:
+        """Keep a memory for good: pinned memories form the persistent tier. Raises UnknownMemoryError."""
+        self._place(key, tier=Tier.PERSISTENT, pinned=True)
+
+    def unpin(self, key: Key) -> None:
+        """Make a pinned memory an ordinary one. Raises UnknownMemoryError."""
+        self._place(key, tier=Tier.LONG_TERM, pinned=False)
+
+    def move(self, key: Key, tier: Tier) -> None:
+        """Put a memory into a tier; `Tier.COLD` keeps it out of ordinary recall. Raises UnknownMemoryError."""
+        self._place(key, tier=Tier(tier), pinned=Tier(tier) is Tier.PERSISTENT)
+
+    # -- asking -------------------------------------------------------------------------------------
+
+    def recall(
+        self,
+        query: str,
+        k: int = 5,
+        *,
+        profile: str | Profile | None = None,
+        where: Where | None = None,
+        speaker: Labels | None = None,
+        session: Labels | None = None,
+        after: Moment | None = None,
+        before: Moment | None = None,
+        tier: Labels | None = None,
+        expand: int = 0,
+        asker: str | None = None,
+        vector: Any = None,  # noqa: ANN401 - anything numpy reads as a row
+        update: bool = True,
+    ) -> RecallResult:
+        """The memories that answer a query, best first.
+
+        Parameters
+        ----------
+        k: how many, at most.
+        profile: the formula: dialogue, assistant, document, dense, lexical, concert, or a profile object.
+        where: a filter, such as {"metadata.city": "Oslo"} or `where("metadata.year").gte(2020)`.
+        speaker, session, tier: one label or several; after, before: a span of time, `before` excluded.
+        expand: attach up to this many neighbours of the session to each hit.
+        asker: the speaker whom "I" and "my" stand for.
+        vector: the query's encoding, if the caller has it; shape (d,).
+        update: note the time of access on the hits; False leaves no trace of the question.
+
+        Raises
+        ------
+        TextError, FilterError, ValidationError, EmbedderError
+        """
+        request = self._request(query, k, profile, where, speaker, session, after, before, tier, expand, asker, vector)
+        result = self._recaller.recall(request)
+        if update and not self._opened.store.read_only:
+            self._live.accessed |= dict.fromkeys((hit.id for hit in result), self._opened.now())
+        return result
+
+    def why(
+        self,
+        query: str,
+        key: Key,
+        k: int = 5,
+        *,
+        profile: str | Profile | None = None,
+        where: Where | None = None,
+        speaker: Labels | None = None,
+        session: Labels | None = None,
+        after: Moment | None = None,
+        before: Moment | None = None,
+        tier: Labels | None = None,
+        asker: str | None = None,
+        vector: Any = None,  # noqa: ANN401 - anything numpy reads as a row
+    ) -> Explanation:
+        """Why `recall`, asked the same, returns a memory, or which stage lets it go."""
+        request = self._request(query, k, profile, where, speaker, session, after, before, tier, 0, asker, vector)
+        memory = key if isinstance(key, int) else self._id(key)
+        return self._recaller.why(request, memory)
+
+    def get(self, key: Key) -> Record:
+        """One memory. Raises UnknownMemoryError."""
+        memory = self._id(key)
+        with self._opened.store.reading() as connection:
+            number = self._live.number(connection)
+            found = memories.records(connection, number, [memory]) if number is not None else {}
+        if memory not in found:
+            raise UnknownMemoryError(key)
+        return found[memory]
+
+    def records(self, where: Where | None = None, *, after_id: int = 0, limit: int | None = None) -> Iterator[Record]:
+        """Memories in the order in which they were remembered, cold ones included; `after_id` continues a listing."""
+        condition = parse_filter(where)
+        with self._opened.store.reading() as connection:
+            number = self._live.number(connection)
+            if number is None:
+                return
+            ids = matching_ids(connection, number, condition)
+        ids = ids[ids > after_id][:limit]
+        for start in range(0, len(ids), _PAGE):
+            page = ids[start : start + _PAGE].tolist()
+            with self._opened.store.reading() as connection:
+                found = memories.records(connection, number, page)
+            yield from (found[memory] for memory in page if memory in found)
+
+    def __len__(self) -> int:
+        with self._live.reading() as (_, shelf, _number):
+            return len(shelf)
+
+    def __contains__(self, key: object) -> bool:
+        try:
+            return isinstance(key, (int, str)) and bool(self.get(key))
+        except UnknownMemoryError:
+            return False
+
+    # -- keeping ------------------------------------------------------------------------------------
+
+    def reembed(self, *, learn: bool = False, batch_size: int = 256, progress: Progress | None = None) -> int:
+        """Encode every memory of the store that this embedder has not encoded; how many texts that were.
+
+        A broken-off run goes on where it stopped. `learn` first fits the token projection to the store's own
+        tokens and then encodes everything. `progress` is called with (done, total).
+        """
+        opened = self._opened
+        if opened.encoding is None:
+            raise EmbedderError("reembed needs an embedder; open the memory with embedder=…")
+        replies = opened.config.encode_replies
+        opened.store.check_usable(writing=True)
+        if learn:
+            learn_projection(opened.store, opened.encoding, width=opened.config.token_width, encode_replies=replies)
+        done = reembed(
+            opened.store,
+            opened.encoding,
+            store_id=opened.store_id,
+            encode_replies=replies,
+            everything=learn,
+            batch_size=batch_size,
+            progress=progress,
+            now=opened.now(),
+        )
+        if done:
+            for shelf in opened.shelves():
+                shelf.abandon()
+        return done
+
+    def stats(self) -> Stats:
+        """Counts, sizes and settings of this namespace and its store."""
+        return gather(self._opened, self._live)
+
+    def verify(self) -> VerifyReport:
+        """Read the whole store once: database pages, the chain of the log, the digest of every memory."""
+        with self._opened.store.reading() as connection:
+            return verify_store(connection, store=self._opened.store_id)
+
+    def close(self) -> None:
+        """Save caches and let go of the folder; closing twice is closing once."""
+        self._opened.close(lambda shelf: self._writer_for(shelf).flush_accessed())
+
+    def __enter__(self) -> Memory:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Memory({self._opened.store.where!r}, namespace={self.namespace!r})"
+
+    # -- translating arguments ----------------------------------------------------------------------
+
+    def _writer_for(self, live: LiveShelf) -> Writer:
+        opened = self._opened
+        return Writer(opened.store, live, opened.encoding, opened.config, opened.store_id)
+
+    def _place(self, key: Key, *, tier: Tier, pinned: bool) -> None:
+        self._writer.place(self._id(key), tier=tier, pinned=pinned, now=self._opened.now())
+
+    def _id(self, key: Key) -> int:
+        if isinstance(key, bool) or not isinstance(key, (int, str)):
+            raise ValidationError(f"a memory is named by its id (int) or external id (str); got {key!r}")
+        if isinstance(key, int):
+            return key
+        with self._opened.store.reading() as connection:
+            number = self._live.number(connection)
+            found = memories.find(connection, number, key) if number is not None else None
+        if found is None:
+            raise UnknownMemoryError(key)
+        return found
+
+    def _request(
+        self,
+        query: str,
+        k: int,
+        profile: str | Profile | None,
+        where: Where | None,
+        speaker: Labels | None,
+        session: Labels | None,
+        after: Moment | None,
+        before: Moment | None,
+        tier: Labels | None,
+        expand: int,
+        asker: str | None,
+        vector: Any,  # noqa: ANN401 - anything numpy reads as a row
+    ) -> Request:
+        limits = self._opened.config.limits
+        for name, value, low in (("k", k, 1), ("expand", expand, 0)):
+            if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= limits.k:
+                raise ValidationError(f"{name} must be a whole number from {low} to {limits.k}; got {value!r}")
+        tiers = {tier} if isinstance(tier, str) else set(tier or ())
+        return Request(
+            query=check_text(query, limits=limits, name="query"),
+            k=k,
+            profile=profile,
+            condition=conjoin(
+                parse_filter(where),
+                common(speaker=speaker, session=session, after=after, before=before, tier=tier),
+            ),
+            cold=Tier.COLD in tiers,
+            expand=expand,
+            asker=asker,
+            vector=None if vector is None else raw_row(vector),
+        )
+
+
+_PAGE = 500

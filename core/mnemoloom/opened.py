@@ -1,0 +1,131 @@
+"""What all handles of one open store share."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Lock
+from typing import TypeVar
+
+from mnemoloom.clock import Clock
+from mnemoloom.config import Config, Durability
+from mnemoloom.errors import EmbedderMismatchError
+from mnemoloom.lexical import Analyzer
+from mnemoloom.ports import Embedder
+from mnemoloom.recall.encoding import Encoding
+from mnemoloom.recall.live import LiveShelf
+from mnemoloom.reembedding import stored_projection
+from mnemoloom.storage import Store
+from mnemoloom.storage.facts import StoreFacts, read_facts, write_fact
+
+__all__ = ["OpenStore"]
+
+T = TypeVar("T")
+_THREADS = min(8, (os.cpu_count() or 2) + 4)
+
+
+class OpenStore:
+    """A store with its encoder, settings and clock, and one live shelf for each namespace in use."""
+
+    def __init__(self, store: Store, *, embedder: Embedder | None, config: Config, clock: Clock) -> None:
+        self.store, self.config, self.clock = store, config, clock
+        self.store_id = _identify(store)
+        facts = self.facts()
+        self.encoding = None
+        if embedder is not None:
+            same = facts.encoder in (None, embedder.identity)
+            self.encoding = Encoding(
+                embedder,
+                token_width=config.token_width,
+                width=facts.width if same else None,
+                projection=stored_projection(facts.projection) if same else None,
+            )
+        self.analyzer = Analyzer(config.language)
+        self._shelves: dict[tuple[str, ...], LiveShelf] = {}
+        self._lock = Lock()
+        self._executor: ThreadPoolExecutor | None = None
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        embedder: Embedder | None,
+        read_only: bool,
+        durability: Durability,
+        config: Config,
+        clock: Clock,
+        lock_timeout: float,
+        reembed: bool,
+    ) -> OpenStore:
+        """Open a store for an encoder. Raises EmbedderMismatchError unless `reembed` allows another one."""
+        store = Store.open(path, read_only=read_only, durability=durability, lock_timeout=lock_timeout)
+        try:
+            opened = cls(store, embedder=embedder, config=config, clock=clock)
+            stored = opened.facts().encoder
+            if embedder is not None and stored not in (None, embedder.identity) and not reembed:
+                raise EmbedderMismatchError(stored=str(stored), offered=embedder.identity)
+        except BaseException:
+            store.close()
+            raise
+        return opened
+
+    def facts(self) -> StoreFacts:
+        with self.store.reading() as connection:
+            return read_facts(connection)
+
+    def now(self) -> int:
+        """Milliseconds since 1970."""
+        return round(self.clock.now() * 1000)
+
+    def shelf(self, labels: tuple[str, ...]) -> LiveShelf:
+        """The live shelf of a namespace: the same one for every handle."""
+        with self._lock:
+            if labels not in self._shelves:
+                self._shelves[labels] = LiveShelf(
+                    self.store, labels, self.analyzer, encode_replies=self.config.encode_replies
+                )
+            return self._shelves[labels]
+
+    def shelves(self) -> list[LiveShelf]:
+        with self._lock:
+            return list(self._shelves.values())
+
+    @property
+    def executor(self) -> ThreadPoolExecutor:
+        """Where the async verbs do their work."""
+        with self._lock:
+            if self._executor is None:
+                self._executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="mnemoloom")
+            return self._executor
+
+    def close(self, flush: Callable[[LiveShelf], None]) -> None:
+        """Save what is worth saving and let go of everything."""
+        if not self.store.closed:
+            if not self.store.read_only:
+                for shelf in self.shelves():
+                    flush(shelf)
+                    shelf.save(closing=True)
+            self.store.close()
+        with self._lock:
+            executor, self._executor = self._executor, None
+        if executor:
+            executor.shutdown(wait=False)
+
+
+def _identify(store: Store) -> str:
+    with store.reading() as connection:
+        row = connection.execute("SELECT value FROM meta WHERE key = 'store_id'").fetchone()
+    if row:
+        return str(row[0].decode())
+    name = secrets.token_hex(16)
+
+    def work(connection: sqlite3.Connection) -> None:
+        write_fact(connection, "store_id", name.encode())
+
+    store.transact(work, publish=lambda _: None, abandon=lambda: None)
+    return name

@@ -1,0 +1,78 @@
+"""Texts to vectors and token codes, by the encoder of the store; without one, nothing is encoded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnemoloom.embedders.cached import CachedQueries, EncodedQuery
+from mnemoloom.embedders.checking import checked, checked_tokens
+from mnemoloom.ports import Embedder, TokenEmbedder
+from mnemoloom.recall.late import Projection, seeded_projection
+
+__all__ = ["EncodedText", "Encoding"]
+
+
+class EncodedText(NamedTuple):
+    """A raw row (d,) as the encoder gave it, and int8 token codes (tokens, w) if it shows tokens."""
+
+    row: NDArray[np.float32]
+    codes: NDArray[np.int8] | None
+
+
+class Encoding:
+    """An embedder, checked, with the store's token projection; safe to share between threads.
+
+    Parameters
+    ----------
+    width: the width of the store's vectors, None before the first.
+    projection: the token projection that the store learned, None for the seeded one.
+    """
+
+    def __init__(
+        self, embedder: Embedder, *, token_width: int, width: int | None, projection: Projection | None
+    ) -> None:
+        self.embedder = embedder
+        self.width = width
+        self._token_width = token_width
+        self._projection = projection
+        self._queries = CachedQueries(embedder)
+
+    @property
+    def identity(self) -> str:
+        return self.embedder.identity
+
+    def texts(self, texts: Sequence[str]) -> list[EncodedText]:
+        """Encode memories. Raises EmbedderError."""
+        if not texts:
+            return []
+        if isinstance(self.embedder, TokenEmbedder):
+            rows, shown = self.embedder.embed_tokens(texts)
+            tokens = checked_tokens(shown, count=len(texts), identity=self.identity)
+            codes = [self.projection(each.vectors.shape[1]).codes(each.vectors) for each in tokens]
+            return list(map(EncodedText, self._checked(rows, len(texts)), codes))
+        rows = self.embedder.embed(texts)
+        return [EncodedText(row, None) for row in self._checked(rows, len(texts))]
+
+    def query(self, text: str, *, tokens: bool) -> EncodedQuery:
+        """Encode a question; recent ones are remembered. Raises EmbedderError."""
+        encoded = self._queries.encode(text, tokens=tokens)
+        self._checked(encoded.row[None], 1)
+        return encoded
+
+    def projection(self, dimension: int) -> Projection:
+        """The token projection for token vectors of this width."""
+        if self._projection is None or len(self._projection.mean) != dimension:
+            self._projection = seeded_projection(dimension, self._token_width)
+        return self._projection
+
+    def learn(self, projection: Projection) -> None:
+        self._projection = projection
+
+    def _checked(self, rows: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+        found = checked(rows, count=count, identity=self.identity, width=self.width)
+        self.width = found.shape[1]
+        return found

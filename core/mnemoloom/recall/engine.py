@@ -1,0 +1,219 @@
+"""Recall, end to end: read the query, choose the formula, encode, rank, fetch, explain."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnemoloom.clock import Clock, from_millis
+from mnemoloom.config import AssistantProfile, ConcertProfile, Config, Profile, WeightedProfile, profile_named
+from mnemoloom.filters import Filter
+from mnemoloom.index.exact import unit_row
+from mnemoloom.recall.encoding import Encoding
+from mnemoloom.recall.explain import Findings, explain
+from mnemoloom.recall.late import Codes
+from mnemoloom.recall.live import LiveShelf
+from mnemoloom.recall.query import Query, read_query
+from mnemoloom.recall.ranking import Evidence, Ranking, rank
+from mnemoloom.recall.shelf import Shelf
+from mnemoloom.records import Explanation, Hit, RecallResult, Record
+from mnemoloom.storage import memories
+from mnemoloom.storage.filter_sql import compile_filter
+
+__all__ = ["Recaller", "Request"]
+
+Mask = NDArray[np.bool_]
+Slots = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A checked call of recall.
+
+    cold: whether cold memories take part. vector: the caller's encoding of the query, instead of ours.
+    """
+
+    query: str
+    k: int
+    profile: str | Profile | None = None
+    condition: Filter | None = None
+    cold: bool = False
+    expand: int = 0
+    asker: str | None = None
+    vector: NDArray[np.float32] | None = None
+
+
+class Recaller:
+    """Answers requests about one namespace."""
+
+    def __init__(self, live: LiveShelf, encoding: Encoding | None, config: Config, clock: Clock) -> None:
+        self._live, self._encoding, self._config, self._clock = live, encoding, config, clock
+
+    def recall(self, request: Request) -> RecallResult:
+        """The best memories for a request. Raises EmbedderError, FilterError, CorruptionError."""
+        profile, query, evidence = self._prepare(request)
+        with self._live.reading() as (connection, shelf, number):
+            allowed = self._allowed(connection, shelf, number, request)
+            evidence = self._with_codes(evidence, connection, shelf)
+            ranking = rank(shelf, query, profile, evidence, allowed=allowed, limit=request.k, cold=request.cold)
+            hits = self._hits(connection, shelf, number, ranking, request.expand)
+        return RecallResult(
+            query=request.query, profile=profile.name, encoded=evidence.vector is not None, hits=tuple(hits)
+        )
+
+    def why(self, request: Request, memory: int) -> Explanation:
+        """Which stage a memory passed or failed for a request."""
+        profile, query, evidence = self._prepare(request)
+        with self._live.reading() as (connection, shelf, number):
+            allowed = self._allowed(connection, shelf, number, request)
+            everything = replace(request, k=len(shelf.ids))
+            evidence = self._with_codes(evidence, connection, shelf)
+            ranking = rank(shelf, query, profile, evidence, allowed=allowed, limit=everything.k, cold=request.cold)
+            findings = Findings(
+                shelf=shelf,
+                query=query,
+                profile=profile,
+                encoded=evidence.vector is not None,
+                slot=shelf.slot_of(memory),
+                cold_asked=request.cold,
+                allowed=allowed,
+                ranking=ranking,
+                k=request.k,
+            )
+            return explain(findings, memory)
+
+    def _prepare(self, request: Request) -> tuple[Profile, Query, Evidence]:
+        with self._live.reading() as (_, shelf, _):
+            profile = self._profile(request, shelf)
+            query = read_query(
+                request.query,
+                labels=shelf.labels(),
+                names=shelf.names(),
+                analyzer=shelf.analyzer,
+                cues=shelf.cues,
+                asker=request.asker,
+            )
+            width = shelf.vectors.width
+        return profile, query, self._evidence(request, profile, query, width)
+
+    def _profile(self, request: Request, shelf: Shelf) -> Profile:
+        asked = request.profile or self._config.profile
+        return profile_named(shelf.profile_name() if asked == "auto" else asked)
+
+    def _evidence(self, request: Request, profile: Profile, query: Query, width: int | None) -> Evidence:
+        """The query's vector and tokens, as far as the profile uses them and the store has any to compare."""
+        now = round(self._clock.now() * 1000)
+        if width is None or not _uses_vectors(profile):
+            return Evidence(vector=None, now=now)
+        if request.vector is not None:
+            return Evidence(vector=unit_row(request.vector, width=width), now=now)
+        if self._encoding is None:
+            return Evidence(vector=None, now=now)
+        weighted = isinstance(profile, WeightedProfile)
+        text = query.topic if weighted and profile.strip_names else query.text
+        row, tokens = self._encoding.query(text, tokens=weighted and profile.maxsim > 0)
+        projection = self._encoding.projection(tokens.vectors.shape[1]) if tokens and tokens.words else None
+        return Evidence(
+            vector=unit_row(row, width=width), now=now, tokens=tokens if projection else None, projection=projection
+        )
+
+    def _with_codes(self, evidence: Evidence, connection: sqlite3.Connection, shelf: Shelf) -> Evidence:
+        if evidence.projection is None or self._encoding is None:
+            return evidence
+        width = evidence.projection.basis.shape[1]
+        return replace(evidence, codes=_code_reader(connection, shelf, self._encoding.identity, width))
+
+    def _allowed(self, connection: sqlite3.Connection, shelf: Shelf, number: int, request: Request) -> Mask:
+        """The slots that tier and filter let through."""
+        eligible = shelf.eligible(cold=request.cold)
+        if request.condition is None:
+            return eligible
+        ids = matching_ids(connection, number, request.condition)
+        mask = np.zeros(len(eligible), np.bool_)
+        mask[shelf.slots_of(ids)] = True
+        return mask & eligible
+
+    def _hits(
+        self, connection: sqlite3.Connection, shelf: Shelf, number: int, ranking: Ranking, expand: int
+    ) -> list[Hit]:
+        around = [_around(shelf, int(slot), expand) for slot in ranking.slots]
+        ids = shelf.ids.values
+        wanted = {int(ids[slot]) for slot in ranking.slots}
+        wanted |= {int(ids[slot]) for pair in around for side in pair for slot in side}
+        found = memories.records(connection, number, sorted(wanted))
+        moments = self._live.accessed
+
+        def record(slot: int) -> Record | None:
+            kept = found.get(int(ids[slot]))
+            if kept is not None and kept.id in moments:
+                return replace(kept, accessed=from_millis(moments[kept.id]))
+            return kept
+
+        hits = []
+        for place, (slot, (before, after)) in enumerate(zip(ranking.slots, around, strict=True)):
+            kept = record(int(slot))
+            if kept is None:  # forgotten by another handle since the shelf was read
+                continue
+            parts = ranking.parts_at(place)
+            hits.append(
+                Hit(
+                    record=kept,
+                    score=sum(parts.values()),
+                    parts=parts,
+                    before=tuple(filter(None, map(record, before))),
+                    after=tuple(filter(None, map(record, after))),
+                )
+            )
+        return hits
+
+
+def matching_ids(connection: sqlite3.Connection, number: int, condition: Filter | None) -> NDArray[np.int64]:
+    """Ids of the namespace's memories that a filter lets through, ascending."""
+    test, values = compile_filter(condition) if condition is not None else ("TRUE", [])
+    statement = "".join(("SELECT id FROM memories WHERE namespace = ? AND (", test, ") ORDER BY id"))
+    found = connection.execute(statement, (number, *values))
+    return np.fromiter((row[0] for row in found), np.int64)
+
+
+def _uses_vectors(profile: Profile) -> bool:
+    return isinstance(profile, ConcertProfile) or (
+        isinstance(profile, (WeightedProfile, AssistantProfile)) and profile.dense > 0
+    )
+
+
+def _code_reader(
+    connection: sqlite3.Connection, shelf: Shelf, encoder: str, width: int
+) -> Callable[[Slots], Sequence[Codes | None]]:
+    def read(slots: Slots) -> list[Codes | None]:
+        ids = shelf.ids.values[slots].tolist()
+        found = memories.token_codes(connection, ids, encoder=encoder)
+        return [_codes(found.get(memory), width) for memory in ids]
+
+    return read
+
+
+def _codes(stored: bytes | None, width: int) -> Codes | None:
+    if stored is None or len(stored) % width:
+        return None  # made for another projection, until reembed() reaches it
+    return np.frombuffer(stored, np.int8).reshape(-1, width)
+
+
+def _around(shelf: Shelf, slot: int, steps: int) -> tuple[list[int], list[int]]:
+    """The slots up to `steps` places before and after in the session, in reading order."""
+    before, after = _walk(shelf.before.values, slot, steps), _walk(shelf.after.values, slot, steps)
+    return before[::-1], after
+
+
+def _walk(links: NDArray[np.integer[Any]], slot: int, steps: int) -> list[int]:
+    found: list[int] = []
+    for _ in range(steps):
+        slot = int(links[slot])
+        if not slot:
+            break
+        found.append(slot)
+    return found

@@ -1,0 +1,98 @@
+"""Why a memory was recalled, or at which stage it was let go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnemoloom.config import Profile
+from mnemoloom.recall.query import Query
+from mnemoloom.recall.ranking import Ranking
+from mnemoloom.recall.shelf import Shelf
+from mnemoloom.records import Explanation, Stage
+
+__all__ = ["Findings", "explain"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What a recall looked at: the shelf, the slots that were allowed, and the whole ranking of them."""
+
+    shelf: Shelf
+    query: Query
+    profile: Profile
+    encoded: bool
+    slot: int
+    cold_asked: bool
+    allowed: NDArray[np.bool_]
+    ranking: Ranking
+    k: int
+
+
+def explain(found: Findings, memory: int) -> Explanation:
+    """The stages in order, up to the first that the memory did not pass."""
+    stages: list[Stage] = []
+    for stage in _stages(found, memory):
+        stages.append(stage)
+        if not stage.passed:
+            break
+    place = _place(found)
+    return Explanation(
+        query=found.query.text,
+        memory_id=memory,
+        profile=found.profile.name,
+        recalled=stages[-1].passed,
+        rank=None if place is None else place + 1,
+        score=None if place is None else found.ranking.score(place),
+        parts={} if place is None else found.ranking.parts_at(place),
+        stages=tuple(stages),
+    )
+
+
+def _stages(found: Findings, memory: int) -> Iterator[Stage]:
+    shelf, slot = found.shelf, found.slot
+    if not slot:
+        yield Stage(name="namespace", passed=False, detail=f"there is no memory {memory} in this namespace")
+        return
+    yield Stage(name="namespace", passed=True, detail="it is in this namespace")
+    cold = bool(shelf.cold.values[slot])
+    asked = "cold memories were asked for" if found.cold_asked else "cold memories are recalled only with tier='cold'"
+    yield Stage(name="tier", passed=not cold or found.cold_asked, detail=asked if cold else "it is not cold")
+    passed = bool(found.allowed[slot])
+    yield Stage(name="filter", passed=passed, detail="the filter lets it through" if passed else "the filter hides it")
+    place = _place(found)
+    yield Stage(name="candidates", passed=place is not None, detail=_words(found))
+    if place is None:
+        return
+    yield Stage(name="cut", passed=place < found.k, detail=_cut(found, place))
+
+
+def _place(found: Findings) -> int | None:
+    places = np.flatnonzero(found.ranking.slots == found.slot)
+    return int(places[0]) if found.slot and len(places) else None
+
+
+def _words(found: Findings) -> str:
+    """Which words of the query the memory holds, which it lacks, and whether vectors were compared."""
+    shelf = found.shelf
+    held, missing = [], []
+    for term in dict.fromkeys(found.query.terms):
+        number = shelf.vocabulary.find(term)
+        holders = shelf.postings.of(number)[0] if number is not None else ()
+        (held if found.slot in holders else missing).append(term)
+    compared = found.encoded and bool(shelf.has_vector.values[found.slot])
+    return (
+        f"words held: {', '.join(held) or 'none'}; missing: {', '.join(missing) or 'none'}; "
+        f"vectors {'compared' if compared else 'not compared'}"
+    )
+
+
+def _cut(found: Findings, place: int) -> str:
+    score = found.ranking.score(place)
+    detail = f"rank {place + 1} of {len(found.ranking.slots)}, score {score:.3f}"
+    if place < found.k:
+        return f"{detail}; k = {found.k}"
+    return f"{detail}; the last of the k = {found.k} scores {found.ranking.score(found.k - 1):.3f}"

@@ -1,0 +1,80 @@
+"""Late interaction: every word of the query finds its best token in a memory (ColBERT's MaxSim).
+
+    MaxSim(q, i) = Σ_w idf_w · max_t cos(w, t) / Σ_w idf_w
+
+Token vectors are centred, projected to a few dimensions and kept as int8 (about 2 KiB a turn). The
+projection belongs to the store and never changes once memories carry tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnemoloom.ports import TokenVectors
+
+__all__ = ["Projection", "maxsim", "principal_projection", "seeded_projection"]
+
+Codes = NDArray[np.int8]  # (tokens, w)
+
+
+class Projection(NamedTuple):
+    """x → normalise((x − mean) · basis); mean: (D,), basis: (D, w)."""
+
+    mean: NDArray[np.float32]
+    basis: NDArray[np.float32]
+
+    def apply(self, vectors: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+        """Unit rows of shape (tokens, w)."""
+        projected = (np.asarray(vectors, np.float32) - self.mean) @ self.basis
+        norms = np.linalg.norm(projected, axis=1, keepdims=True)
+        unit: NDArray[np.float32] = projected / np.maximum(norms, 1e-12)
+        return unit
+
+    def codes(self, vectors: NDArray[np.floating[Any]]) -> Codes:
+        """The same in int8: 127 stands for 1."""
+        return np.round(self.apply(vectors) * 127.0).astype(np.int8)
+
+
+def seeded_projection(dimension: int, width: int, *, seed: int = 0) -> Projection:
+    """Random orthonormal directions: needs no data."""
+    gaussian = np.random.default_rng(seed).standard_normal((dimension, dimension))
+    basis, _ = np.linalg.qr(gaussian)
+    return Projection(np.zeros(dimension, np.float32), basis[:, : min(width, dimension)].astype(np.float32))
+
+
+def principal_projection(tokens: NDArray[np.floating[Any]], width: int) -> Projection:
+    """The directions in which `tokens`, shape (n, D), vary most (PCA)."""
+    mean = tokens.mean(axis=0)
+    centred = np.asarray(tokens - mean, np.float64)
+    _, directions = np.linalg.eigh(centred.T @ centred)
+    basis = directions[:, ::-1][:, : min(width, tokens.shape[1])]
+    return Projection(mean.astype(np.float32), basis.astype(np.float32))
+
+
+def maxsim(
+    query: TokenVectors, memories: Sequence[Codes | None], projection: Projection, weight: Callable[[str], float]
+) -> NDArray[np.float64]:
+    """The MaxSim of each memory, shape (n,); one without tokens gets the lowest of the others.
+
+    `weight` gives a query word's rarity; when no word has any, all count alike.
+    """
+    rarity = np.array([weight(word) for word in query.words])
+    if not rarity.any():
+        rarity = np.ones(len(query.words))
+    kept = rarity > 0
+    present = [i for i, codes in enumerate(memories) if codes is not None and len(codes)]
+    scores = np.full(len(memories), np.nan)
+    if present and kept.any():
+        words = projection.apply(query.vectors[kept])
+        blocks = [codes for codes in (memories[i] for i in present) if codes is not None]
+        similar = np.concatenate(blocks).astype(np.float32) @ words.T
+        starts = np.cumsum([0, *(len(block) for block in blocks[:-1])])
+        best = np.maximum.reduceat(similar, starts, axis=0)
+        scores[present] = best @ (rarity[kept] / rarity[kept].sum()) / 127.0
+    lowest = np.nanmin(scores) if present and kept.any() else 0.0
+    filled: NDArray[np.float64] = np.where(np.isnan(scores), lowest, scores)
+    return filled

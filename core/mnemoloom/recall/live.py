@@ -1,0 +1,201 @@
+"""The shelf of one namespace, kept in step with the store."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from threading import RLock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnemoloom.errors import CorruptionError
+from mnemoloom.index.exact import unit_row
+from mnemoloom.lexical import Analyzer
+from mnemoloom.recall.shelf import Shelf, ShelfEntry
+from mnemoloom.recall.speakers import is_reply
+from mnemoloom.records import Tier
+from mnemoloom.storage import Store, memories, read_cache, write_cache
+from mnemoloom.storage.facts import CALLER, StoreFacts, read_facts
+
+__all__ = ["LiveShelf", "entry_of"]
+
+# Replaying this many memories at the next open costs less than writing the cache now.
+_REPLAY_AT_MOST = 500
+_SAVE_WHILE_OPEN_AFTER = 20_000
+_REBUILD_WHEN_DEAD = 0.5
+
+
+class LiveShelf:
+    """Loads, follows and saves a `Shelf`; safe to share between threads.
+
+    Lock order: the store's connection first, then the shelf. A writer's shelf changes only through
+    `publish`; a read-only handle catches up with the log before each use.
+    """
+
+    def __init__(self, store: Store, labels: tuple[str, ...], analyzer: Analyzer, *, encode_replies: bool) -> None:
+        self.labels = labels
+        self.accessed: dict[int, int] = {}
+        self._store, self._analyzer, self._encode_replies = store, analyzer, encode_replies
+        self._lock = RLock()
+        self._shelf: Shelf | None = None
+        self._number: int | None = None
+        self._saved_slots = 0
+
+    @contextmanager
+    def reading(self) -> Iterator[tuple[sqlite3.Connection, Shelf, int]]:
+        """A connection, the up-to-date shelf, and the namespace's number (0 if it was never written to)."""
+        with self._store.reading() as connection, self._lock:
+            yield connection, self.current(connection), self.number(connection) or 0
+
+    def number(self, connection: sqlite3.Connection) -> int | None:
+        if self._number is None:
+            self._number = memories.namespace_number(connection, self.labels)
+        return self._number
+
+    def current(self, connection: sqlite3.Connection) -> Shelf:
+        """The shelf in step with what `connection` sees. Raises CorruptionError for damaged rows."""
+        with self._lock:
+            if self._shelf is None:
+                self._shelf = self._load(connection)
+            elif self._store.read_only:
+                self._follow(connection, self._shelf)
+            return self._shelf
+
+    def publish(
+        self,
+        entries: Sequence[tuple[ShelfEntry, dict[int, int]]] = (),
+        *,
+        gone: Sequence[int] = (),
+        encoded: Mapping[int, NDArray[np.float32]] | None = None,
+    ) -> None:
+        """Take in what a transaction of this handle stored, let go of what it removed, set vectors it made."""
+        with self._lock:
+            shelf = self._shelf
+            if shelf is None:
+                return
+            for memory in gone:
+                shelf.remove(memory)
+            for entry, counts in entries:
+                if entry.id > shelf.position:  # else it was loaded from the store already
+                    shelf.add(entry, counts)
+                    shelf.position = entry.id
+            for memory, vector in (encoded or {}).items():
+                slot = shelf.slot_of(memory)
+                if slot and (self._encode_replies or not shelf.replies()[slot]):
+                    shelf.set_vector(memory, vector)
+
+    def change(self, act: Callable[[Shelf], None]) -> None:
+        """Apply a change that is no new memory."""
+        with self._lock:
+            if self._shelf is not None:
+                act(self._shelf)
+
+    def abandon(self) -> None:
+        """Forget the derived state; it is loaded again when next needed."""
+        with self._lock:
+            self._shelf = None
+
+    def save(self, *, closing: bool) -> None:
+        """Write the cache, if replaying what it lacks would cost more."""
+        folder = self._store.cache_folder
+        if folder is None or self._store.read_only:
+            return
+        with self._store.reading() as connection, self._lock:
+            if self._shelf is None or self._number is None:
+                return
+            slots = len(self._shelf.ids)
+            lacking = slots - self._saved_slots
+            if lacking <= (_REPLAY_AT_MOST if closing else max(_SAVE_WHILE_OPEN_AFTER, self._saved_slots // 2)):
+                return
+            arrays, facts = self._shelf.state()
+            anchor = memories.anchor_at(connection, self._shelf.position)
+            write_cache(folder, self._cache_name(), arrays, facts | self._fingerprint(connection) | {"anchor": anchor})
+            self._saved_slots = slots
+
+    def _cache_name(self) -> str:
+        return f"shelf-{self._number}"
+
+    def _entry(self, row: tuple[Any, ...], facts: StoreFacts) -> ShelfEntry:
+        return entry_of(row, facts, encode_replies=self._encode_replies)
+
+    def _fingerprint(self, connection: sqlite3.Connection) -> dict[str, Any]:
+        facts = read_facts(connection)
+        return {
+            "store": facts.store_id,
+            "encoder": facts.encoder,
+            "width": facts.width,
+            "labels": list(self.labels),
+            "replies": self._encode_replies,
+        }
+
+    def _load(self, connection: sqlite3.Connection) -> Shelf:
+        shelf = None
+        if self.number(connection) is not None:
+            shelf = self._cached(connection)
+        shelf = shelf or Shelf(self._analyzer)
+        self._saved_slots = len(shelf.ids) if shelf.position else 0
+        self._follow(connection, shelf)
+        return shelf
+
+    def _cached(self, connection: sqlite3.Connection) -> Shelf | None:
+        folder = self._store.cache_folder
+        found = read_cache(folder, self._cache_name()) if folder else None
+        if found is None:
+            return None
+        arrays, facts = found
+        expected = self._fingerprint(connection) | {"language": self._analyzer.language}
+        if any(facts.get(key) != value for key, value in expected.items()):
+            return None
+        if memories.anchor_at(connection, facts["position"]) != facts["anchor"]:
+            return None  # the cache is of another history, as after a restored backup
+        shelf = Shelf.from_state(self._analyzer, arrays, facts)
+        return shelf if shelf.dead_share < _REBUILD_WHEN_DEAD else None
+
+    def _follow(self, connection: sqlite3.Connection, shelf: Shelf) -> None:
+        """Take in what the log has gained since the shelf's position."""
+        head, number = memories.log_head(connection), self.number(connection)
+        if head <= shelf.position or number is None:
+            return
+        if shelf.position:
+            self._apply_changes(connection, shelf, number)
+        facts = read_facts(connection)
+        for row in memories.scan(connection, number, after=shelf.position, until=head):
+            entry = self._entry(row, facts)
+            counts = shelf.count_terms(entry.text)
+            if not self._store.read_only:
+                shelf.measure_surprise(counts)
+            shelf.add(entry, counts)
+        shelf.position = head
+
+    def _apply_changes(self, connection: sqlite3.Connection, shelf: Shelf, number: int) -> None:
+        """What happened to memories that the shelf already holds."""
+        facts = read_facts(connection)
+        for change in memories.changes(connection, number, after=shelf.position):
+            if not shelf.slot_of(change.memory):
+                continue
+            row = next(memories.scan(connection, number, after=change.memory - 1, until=change.memory), None)
+            if row is None:
+                shelf.remove(change.memory)
+                continue
+            entry = self._entry(row, facts)
+            shelf.set_cold(entry.id, entry.cold)
+            if change.op == "encode" and entry.vector is not None:
+                shelf.set_vector(entry.id, entry.vector)
+
+
+def entry_of(row: tuple[Any, ...], facts: StoreFacts, *, encode_replies: bool) -> ShelfEntry:
+    """A row of `memories.scan` as a shelf entry. Raises CorruptionError if it makes no sense."""
+    memory, text, speaker, session, time, surprise, tier, vector, encoder = row
+    wanted = encode_replies or encoder == CALLER or not is_reply(speaker)
+    try:
+        usable = vector is not None and wanted and facts.usable(encoder)
+        unit = unit_row(np.frombuffer(vector, "<f4"), width=facts.width) if usable else None
+        cold = Tier(tier) is Tier.COLD
+    except ValueError as error:
+        raise CorruptionError(f"memory {memory} is damaged: {error}") from error
+    return ShelfEntry(
+        id=memory, text=text, speaker=speaker, session=session, time=time, surprise=surprise, cold=cold, vector=unit
+    )

@@ -1,0 +1,410 @@
+"""Everything recall keeps in memory about one namespace: derived, and rebuilt from the store at will.
+
+Memories stand in slots, counted from 1 in the order in which they were remembered; slot 0 means "none".
+A forgotten memory leaves a tombstone and its neighbours join hands. Turns without a session form one
+unnamed conversation; a text without session and speaker stands alone. What depends on the whole shelf is
+computed when first asked for after a change (`derived`), so that streaming equals building in one go.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnemoloom.index import Column, VectorRows
+from mnemoloom.lexical import Analyzer, Postings, Vocabulary, Window, bm25_scores, idf
+from mnemoloom.recall.cues import Cues, cues_for
+from mnemoloom.recall.speakers import Names, is_name, is_reply
+from mnemoloom.titans import SurpriseState, rank_within, surprise_step
+
+__all__ = ["Shelf", "ShelfEntry"]
+
+T = TypeVar("T")
+Mask = NDArray[np.bool_]
+Floats = NDArray[np.float32]
+
+CHUNK_WORDS = 120
+_DAY = 86_400_000
+_MONTH_EPOCH = 1970 * 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShelfEntry:
+    """What the shelf needs to know of a memory. `vector` is a unit row (d,); `time` is in milliseconds."""
+
+    id: int
+    text: str
+    speaker: str | None
+    session: str | None
+    time: int
+    surprise: float
+    cold: bool
+    vector: NDArray[np.float32] | None
+
+
+class _Labels:
+    """Numbers for labels; 0 is None."""
+
+    def __init__(self, labels: Iterable[str] = ()) -> None:
+        self.all: list[str | None] = [None, *labels]
+        self._numbers = {label: number for number, label in enumerate(self.all)}
+
+    def number(self, label: str | None) -> int:
+        number = self._numbers.get(label)
+        if number is None:
+            number = self._numbers[label] = len(self.all)
+            self.all.append(label)
+        return number
+
+    def find(self, label: str | None) -> int | None:
+        return self._numbers.get(label)
+
+
+class Shelf:
+    """The searchable state of a namespace.
+
+    `position` is the sequence number of the last log entry that the shelf has taken in.
+    Not safe for concurrent use: the caller holds a lock.
+    """
+
+    def __init__(self, analyzer: Analyzer) -> None:
+        self.analyzer = analyzer
+        self.cues: Cues = cues_for(analyzer.language)
+        self.position = 0
+        self.vocabulary = Vocabulary()
+        self.postings = Postings()
+        self.chunks = Postings()
+        self.vectors = VectorRows()
+        self.surprise_state = SurpriseState()
+        self._speakers, self._sessions = _Labels(), _Labels()
+        self._last_of_session: dict[int, int] = {}
+        self.ids = Column(np.int64)
+        self.times = Column(np.int64)
+        self.alive = Column(np.bool_)
+        self.cold = Column(np.bool_)
+        self.has_vector = Column(np.bool_)
+        self.lengths = Column(np.float32)
+        self.surprise = Column(np.float32)
+        self.speakers = Column(np.int32)
+        self.sessions = Column(np.int32)
+        self.before = Column(np.int32)
+        self.after = Column(np.int32)
+        self.chunk_slots = Column(np.int32)
+        self._chunk_lengths = Column(np.float32)
+        self._derived: dict[object, Any] = {}
+
+    # -- changing -----------------------------------------------------------------------------------
+
+    def count_terms(self, text: str) -> dict[int, int]:
+        """Term number to count."""
+        return self.vocabulary.number(self.analyzer.terms(text))
+
+    def measure_surprise(self, counts: Mapping[int, int]) -> float:
+        """Let the Titans memory read a turn; its surprise."""
+        return surprise_step(self.surprise_state, np.fromiter(counts, np.int64, len(counts)))
+
+    def add(self, entry: ShelfEntry, counts: Mapping[int, int] | None = None) -> None:
+        """Put a memory in the next slot; `counts` are its terms, when the caller has counted them."""
+        counts = self.count_terms(entry.text) if counts is None else counts
+        slot = len(self.ids)
+        session = self._sessions.number(entry.session)
+        alone = entry.session is None and entry.speaker is None
+        previous = 0 if alone else self._last_of_session.get(session, 0)
+        self.ids.append(entry.id)
+        self.times.append(entry.time)
+        self.alive.append(True)
+        self.cold.append(entry.cold)
+        self.has_vector.append(entry.vector is not None)
+        self.vectors.append(entry.vector)
+        self.lengths.append(sum(counts.values()))
+        self.surprise.append(entry.surprise)
+        self.speakers.append(self._speakers.number(entry.speaker))
+        self.sessions.append(session)
+        self.before.append(previous)
+        self.after.append(0)
+        if previous:
+            self.after[previous] = slot
+        if not alone:
+            self._last_of_session[session] = slot
+        self.postings.add(slot, counts)
+        if is_reply(entry.speaker):
+            self._add_chunks(slot, entry.text)
+        self._derived.clear()
+
+    def remove(self, memory_id: int) -> None:
+        """Leave a tombstone; the neighbours become each other's."""
+        slot = self.slot_of(memory_id)
+        if not slot:
+            return
+        self.alive[slot] = False
+        before, after = int(self.before.values[slot]), int(self.after.values[slot])
+        session = int(self.sessions.values[slot])
+        if before:
+            self.after[before] = after
+        if after:
+            self.before[after] = before
+        elif self._last_of_session.get(session) == slot:
+            self._last_of_session[session] = before
+        self._derived.clear()
+
+    def set_cold(self, memory_id: int, cold: bool) -> None:
+        self.cold[self.slot_of(memory_id)] = cold
+        self._derived.clear()
+
+    def set_vector(self, memory_id: int, vector: NDArray[np.float32]) -> None:
+        slot = self.slot_of(memory_id)
+        self.vectors.replace(slot, vector)
+        self.has_vector[slot] = True
+        self._derived.clear()
+
+    def _add_chunks(self, slot: int, text: str) -> None:
+        words = self.analyzer.words(text)
+        for start in range(0, len(words), CHUNK_WORDS):
+            stems = filter(None, map(self.analyzer.stem, words[start : start + CHUNK_WORDS]))
+            counts = self.vocabulary.number(stems)
+            self.chunks.add(len(self.chunk_slots), counts)
+            self.chunk_slots.append(slot)
+            self._chunk_lengths.append(sum(counts.values()))
+
+    # -- asking -------------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        """Memories that have not been forgotten."""
+        return int(self.derived("count", lambda: np.count_nonzero(self.alive.values)))
+
+    @property
+    def dead_share(self) -> float:
+        slots = len(self.ids) - 1
+        return 1.0 - len(self) / slots if slots else 0.0
+
+    def slot_of(self, memory_id: int) -> int:
+        """The slot of a living memory, or 0. Slots stand in the order of ids."""
+        slot = int(np.searchsorted(self.ids.values, memory_id))
+        found = 0 < slot < len(self.ids) and self.ids.values[slot] == memory_id and self.alive.values[slot]
+        return slot if found else 0
+
+    def slots_of(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The slots of ascending ids, those of unknown or forgotten ones left out."""
+        slots = np.searchsorted(self.ids.values, ids)
+        slots = slots[slots < len(self.ids)]
+        known = slots[np.isin(self.ids.values[slots], ids, assume_unique=True) & self.alive.values[slots]]
+        return known.astype(np.int64)
+
+    def derived(self, key: object, make: Callable[[], T]) -> T:
+        """What `make` computes, kept until the shelf changes."""
+        if key not in self._derived:
+            self._derived[key] = make()
+        found: T = self._derived[key]
+        return found
+
+    def eligible(self, *, cold: bool = False) -> Mask:
+        """Living memories; the cold ones only if asked for. Shape (slots,)."""
+        if cold:
+            return self.alive.values
+        return self.derived("warm", lambda: self.alive.values & ~self.cold.values)
+
+    def labels(self) -> Counter[str]:
+        """Speaker labels of living memories and how often each spoke."""
+        return self.derived("labels", self._count_labels)
+
+    def names(self) -> Names:
+        # The labels change far less often than the shelf, and reading them is pure Python.
+        labels = frozenset(self.labels())
+        kept: tuple[frozenset[str], Names] | None = getattr(self, "_names", None)
+        if kept is None or kept[0] != labels:
+            kept = self._names = (labels, Names.of(sorted(labels), self.cues, self.analyzer.stop_words))
+        return kept[1]
+
+    def profile_name(self) -> str:
+        """Which formula suits the labels: assistant for roles, dialogue for names, document without speakers."""
+        labels = self.labels()
+        if any(map(is_reply, labels)) or (labels and not any(map(is_name, labels))):
+            return "assistant"
+        return "dialogue" if labels else "document"
+
+    def spoken_by(self, label: str) -> Mask:
+        return self.speakers.values == self._speakers.find(label)
+
+    def replies(self) -> Mask:
+        """Messages of an assistant. Shape (slots,)."""
+        return self.derived("replies", lambda: self._flags(is_reply)[self.speakers.values])
+
+    def answered(self) -> NDArray[np.int32]:
+        """For each slot the nearest earlier message of the session that is no reply, 0 if none."""
+        return self.derived("answered", self._find_answered)
+
+    def lexical(
+        self, terms: Iterable[str], *, eligible: Mask, gammas: tuple[float, ...], k1: float, b: float, key: str
+    ) -> Floats:
+        """Windowed BM25 of every slot. `key` names the eligible set, so that what it derives can be kept."""
+        n, saturation = self.derived(
+            ("saturation", key, gammas, k1, b), lambda: self._saturation(eligible, gammas, k1, b)
+        )
+        window = Window(gammas, self.before.values, self.after.values) if gammas else None
+        numbers = [number for number in map(self.vocabulary.find, terms) if number is not None]
+        return bm25_scores(self.postings, numbers, eligible=eligible, n=n, saturation=saturation, window=window)
+
+    def best_chunks(self, terms: Iterable[str], *, eligible: Mask, k1: float, b: float, key: str) -> Floats:
+        """BM25 of each reply's best chunk of 120 words. Shape (slots,)."""
+        best = np.zeros(len(eligible), np.float32)
+        slots = self.chunk_slots.values
+        if len(slots) == 1:
+            return best
+        taking_part = self.derived(("chunks", key), lambda: eligible[slots] & (slots > 0))
+        n, saturation = self.derived(
+            ("chunk saturation", key, k1, b),
+            lambda: _saturation(self._chunk_lengths.values, taking_part, k1=k1, b=b),
+        )
+        numbers = [number for number in map(self.vocabulary.find, terms) if number is not None]
+        scores = bm25_scores(self.chunks, numbers, eligible=taking_part, n=n, saturation=saturation)
+        matching = np.flatnonzero(scores)
+        np.maximum.at(best, slots[matching], scores[matching])
+        return best
+
+    def rarity(self, word: str) -> float:
+        """Idf of a lower-case word; 0 for stop words, the highest for words that no memory holds."""
+        stem = self.analyzer.stem(word)
+        if not stem:
+            return 0.0
+        number = self.vocabulary.find(stem)
+        docs = self.postings.of(number)[0] if number is not None else ()
+        return idf(len(self), int(np.count_nonzero(self.alive.values[docs])) if len(docs) else 0)
+
+    def surprise_rank(self, slots: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Where the surprise of each slot stands among those of its speaker, in [0, 1]."""
+        ordered = self.derived("surprise", self._surprise_by_speaker)
+        ranks = np.full(len(slots), 0.5)
+        speakers, values = self.speakers.values[slots], self.surprise.values[slots]
+        for speaker in np.unique(speakers):
+            of_speaker = speakers == speaker
+            ranks[of_speaker] = rank_within(values[of_speaker], ordered[int(speaker)])
+        return ranks
+
+    def age_rank(self) -> NDArray[np.float64]:
+        """0 for the oldest memory, 1 for the newest, by the time when it was said. Shape (slots,)."""
+        return self.derived("age", self._rank_ages)
+
+    def calendar(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Days since 1970, and 12 · year + month − 1, of every slot."""
+        return self.derived("calendar", self._read_calendar)
+
+    def context_norms(self, share: float) -> Floats:
+        """Length of e_i + share · (e_before + e_after), for context keys. Shape (slots,)."""
+
+        def norms() -> Floats:
+            rows = self.vectors.values
+            summed = rows + np.float32(share) * (rows[self.before.values] + rows[self.after.values])
+            return np.maximum(np.linalg.norm(summed, axis=1), 1e-12).astype(np.float32)
+
+        return self.derived(("context", share), norms)
+
+    # -- deriving -----------------------------------------------------------------------------------
+
+    def _flags(self, test: Callable[[str | None], bool]) -> Mask:
+        return np.array([test(label) for label in self._speakers.all], np.bool_)
+
+    def _count_labels(self) -> Counter[str]:
+        counts = np.bincount(self.speakers.values[self.alive.values], minlength=len(self._speakers.all))
+        return Counter({label: int(n) for label, n in zip(self._speakers.all, counts, strict=True) if n and label})
+
+    def _find_answered(self) -> NDArray[np.int32]:
+        replies, before = self.replies(), self.before.values
+        answered = before.copy()
+        while (open_ := np.flatnonzero(replies[answered] & (answered > 0))).size:
+            answered[open_] = before[answered[open_]]
+        return answered
+
+    def _saturation(self, eligible: Mask, gammas: tuple[float, ...], k1: float, b: float) -> tuple[int, Floats]:
+        lengths = self.lengths.values.copy()
+        before = after = np.arange(len(lengths))
+        for gamma in gammas:
+            before, after = self.before.values[before], self.after.values[after]
+            lengths += np.float32(gamma) * (self.lengths.values[before] + self.lengths.values[after])
+        return _saturation(lengths, eligible, k1=k1, b=b)
+
+    def _surprise_by_speaker(self) -> dict[int, Floats]:
+        speakers, alive = self.speakers.values, self.alive.values
+        return {
+            int(speaker): np.sort(self.surprise.values[alive & (speakers == speaker)])
+            for speaker in np.unique(speakers)
+        }
+
+    def _rank_ages(self) -> NDArray[np.float64]:
+        alive = np.flatnonzero(self.alive.values)
+        ranks = np.zeros(len(self.ids))
+        order = np.argsort(self.times.values[alive], kind="stable")
+        ranks[alive[order]] = np.arange(len(alive)) / max(len(alive) - 1, 1)
+        return ranks
+
+    def _read_calendar(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        moments = self.times.values.astype("datetime64[ms]")
+        months = moments.astype("datetime64[M]").astype(np.int64) + _MONTH_EPOCH
+        return self.times.values // _DAY, months
+
+    # -- keeping ------------------------------------------------------------------------------------
+
+    def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """Arrays and facts from which `from_state` makes an equal shelf."""
+        arrays: dict[str, NDArray[Any]] = {name: getattr(self, name).values for name in _COLUMNS}
+        arrays["vectors"] = self.vectors.values
+        for prefix, part in (("p.", self.postings), ("c.", self.chunks), ("s.", self.surprise_state)):
+            arrays |= {prefix + name: array for name, array in part.arrays().items()}
+        facts = {
+            "position": self.position,
+            "language": self.analyzer.language,
+            "vocabulary": list(self.vocabulary),
+            "speakers": self._speakers.all[1:],
+            "sessions": self._sessions.all[1:],
+        }
+        return arrays, facts
+
+    @classmethod
+    def from_state(cls, analyzer: Analyzer, arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) -> Shelf:
+        shelf = cls(analyzer)
+        shelf.position = facts["position"]
+        shelf.vocabulary = Vocabulary(facts["vocabulary"])
+        shelf._speakers, shelf._sessions = _Labels(facts["speakers"]), _Labels(facts["sessions"])
+        for name in _COLUMNS:
+            setattr(shelf, name, Column(arrays[name].dtype.type, data=arrays[name]))
+        parts = {
+            prefix: {key[2:]: array for key, array in arrays.items() if key.startswith(prefix)}
+            for prefix in ("p.", "c.", "s.")
+        }
+        shelf.postings, shelf.chunks = Postings.from_arrays(parts["p."]), Postings.from_arrays(parts["c."])
+        shelf.surprise_state = SurpriseState.from_arrays(parts["s."])
+        rows = arrays["vectors"]
+        shelf.vectors = VectorRows(Column(np.float32, data=rows) if rows.shape[1] else None, slots=len(rows))
+        linked = (shelf.sessions.values > 0) | (shelf.speakers.values > 0)
+        last = np.flatnonzero(shelf.alive.values & linked & (shelf.after.values == 0))
+        shelf._last_of_session = {int(shelf.sessions.values[slot]): int(slot) for slot in last}
+        return shelf
+
+
+_COLUMNS = (
+    "ids",
+    "times",
+    "alive",
+    "cold",
+    "has_vector",
+    "lengths",
+    "surprise",
+    "speakers",
+    "sessions",
+    "before",
+    "after",
+    "chunk_slots",
+    "_chunk_lengths",
+)
+
+
+def _saturation(lengths: Floats, eligible: Mask, *, k1: float, b: float) -> tuple[int, Floats]:
+    """How many are eligible, and k1 · (1 − b + b · l / mean l)."""
+    n = int(np.count_nonzero(eligible))
+    mean = float(lengths[eligible].mean()) if n else 1.0
+    saturation = np.float32(k1) * (np.float32(1 - b) + np.float32(b / max(mean, 1e-9)) * lengths)
+    return n, saturation.astype(np.float32)

@@ -1,0 +1,197 @@
+"""What goes into a memory and what comes out: plain, frozen values.
+
+A `Draft` is what a caller wants remembered. A `Record` is a remembered event. A `Hit` is a record
+that answers a query, with its score; a `RecallResult` is the ranked sequence of hits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Draft", "Explanation", "Hit", "RecallResult", "Record", "Stage", "Tier"]
+
+
+class Tier(str, Enum):
+    """Where a memory lives."""
+
+    LONG_TERM = "long_term"  # the default: indexed and recalled
+    PERSISTENT = "persistent"  # pinned by the user
+    COLD = "cold"  # kept, but recalled only when this tier is asked for
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A memory that has not been remembered yet.
+
+    Parameters
+    ----------
+    text: what was said or written; 1 character to 1 MiB of UTF-8, not blank, no NUL.
+    speaker: who said it. `user` and `assistant` (and their usual synonyms) are roles, other labels are names.
+    session: the conversation it belongs to; neighbours are looked for within a session.
+    time: when it was said (datetime, ISO 8601 or epoch seconds; UTC unless it says otherwise). Default: now.
+    metadata: a JSON object.
+    external_id: the caller's own id; remembering the same one again replaces the memory.
+    vector: shape (d,), if the caller has already encoded the text.
+    source, trust: where it came from and how far it is trusted; they never change afterwards.
+    tier: `Tier.COLD` keeps it out of ordinary recall.
+    """
+
+    text: str
+    speaker: str | None = None
+    session: str | None = None
+    time: datetime | str | float | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    external_id: str | None = None
+    vector: NDArray[np.floating[Any]] | Sequence[float] | None = None
+    source: str | None = None
+    trust: str = "user"
+    tier: Tier = Tier.LONG_TERM
+    pinned: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One remembered event.
+
+    `pointer` is the SHA-256 of the UTF-8 text, in hex: two events with the same text share it.
+    `surprise` is the Titans surprise when it was written (information times novelty, at least 0).
+    """
+
+    id: int
+    text: str
+    speaker: str | None
+    session: str | None
+    time: datetime
+    metadata: Mapping[str, Any]
+    tier: Tier
+    pinned: bool
+    created: datetime
+    accessed: datetime | None
+    pointer: str
+    external_id: str | None
+    source: str | None
+    trust: str
+    surprise: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """A record that answers a query.
+
+    `parts` names every contribution to `score`; they add up to it within 1e-9.
+    `before` and `after` are its neighbours in the session, when `expand` asked for them; they have no weight.
+    """
+
+    record: Record
+    score: float
+    parts: Mapping[str, float]
+    before: tuple[Record, ...] = ()
+    after: tuple[Record, ...] = ()
+
+    @property
+    def id(self) -> int:
+        return self.record.id
+
+    @property
+    def text(self) -> str:
+        return self.record.text
+
+    @property
+    def speaker(self) -> str | None:
+        return self.record.speaker
+
+    @property
+    def session(self) -> str | None:
+        return self.record.session
+
+    @property
+    def time(self) -> datetime:
+        return self.record.time
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        return self.record.metadata
+
+    @property
+    def tier(self) -> Tier:
+        return self.record.tier
+
+    @property
+    def pointer(self) -> str:
+        return self.record.pointer
+
+    @property
+    def external_id(self) -> str | None:
+        return self.record.external_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecallResult(Sequence[Hit]):
+    """The hits of one query, best first; a sequence.
+
+    `profile` names the formula that ranked them. `encoded` says whether the query was encoded:
+    without an encoder the ranking is lexical.
+    """
+
+    query: str
+    profile: str
+    encoded: bool
+    hits: tuple[Hit, ...]
+
+    @overload
+    def __getitem__(self, index: int) -> Hit: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Hit, ...]: ...
+    def __getitem__(self, index: int | slice) -> Hit | tuple[Hit, ...]:
+        return self.hits[index]
+
+    def __len__(self) -> int:
+        return len(self.hits)
+
+    def __iter__(self) -> Iterator[Hit]:
+        return iter(self.hits)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One step that a memory passed, or the one that let it go."""
+
+    name: str
+    passed: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """Why a memory is, or is not, among the hits of a query.
+
+    `rank` counts from 1 and is None when the memory was no candidate. `stages` runs in order and ends
+    with the first one that was not passed.
+    """
+
+    query: str
+    memory_id: int
+    profile: str
+    recalled: bool
+    rank: int | None
+    score: float | None
+    parts: Mapping[str, float]
+    stages: tuple[Stage, ...]
+
+    def __str__(self) -> str:
+        verdict = "recalled" if self.recalled else "not recalled"
+        lines = [f"memory {self.memory_id} is {verdict} for {self.query!r} (profile {self.profile})"]
+        lines += [f"  {'passed' if s.passed else 'lost at'} {s.name}: {s.detail}" for s in self.stages]
+        if self.parts:
+            lines.append("  parts: " + ", ".join(f"{name} {value:+.3f}" for name, value in self.parts.items()))
+        return "\n".join(lines)

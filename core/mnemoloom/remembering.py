@@ -1,0 +1,257 @@
+"""Writing: check, find what is known, encode the rest, store in one transaction, then make it recallable."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnemoloom.chain.anchors import SALT_BYTES
+from mnemoloom.config import Config
+from mnemoloom.drafts import CheckedDraft
+from mnemoloom.errors import DimensionMismatchError, UnknownMemoryError
+from mnemoloom.index.exact import unit_row
+from mnemoloom.recall.encoding import Encoding
+from mnemoloom.recall.live import LiveShelf, entry_of
+from mnemoloom.recall.shelf import ShelfEntry
+from mnemoloom.recall.speakers import is_reply
+from mnemoloom.records import Tier
+from mnemoloom.storage import Store, memories
+from mnemoloom.storage.facts import CALLER, StoreFacts, read_facts, write_fact
+from mnemoloom.storage.memories import NewMemory, StoredPayload
+
+__all__ = ["Existing", "Writer"]
+
+Existing = Literal["replace", "skip"]
+
+
+_NO_PAYLOAD = StoredPayload(None, None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """What a transaction did: ids in the order of the drafts, new entries, ids that are gone, new vectors."""
+
+    ids: list[int]
+    entries: list[tuple[ShelfEntry, dict[int, int]]]
+    gone: list[int]
+    encoded: dict[int, NDArray[np.float32]]
+
+
+class Writer:
+    """Writes to one namespace."""
+
+    def __init__(self, store: Store, live: LiveShelf, encoding: Encoding | None, config: Config, store_id: str) -> None:
+        self._store, self._live, self._encoding, self._config = store, live, encoding, config
+        self._store_id = store_id
+
+    def remember(self, drafts: Sequence[CheckedDraft], *, existing: Existing, now: int) -> list[int]:
+        """Store drafts, all or none; their ids in order.
+
+        Raises
+        ------
+        EmbedderError, DimensionMismatchError, StoreError: nothing was stored.
+        """
+        self._store.check_usable(writing=True)
+        payloads = self._payloads(drafts)
+        self._check_widths(drafts)
+
+        def work(connection: sqlite3.Connection) -> _Written:
+            return self._write(connection, drafts, payloads, existing, now)
+
+        written = self._store.transact(work, publish=self._publish, abandon=self._live.abandon)
+        self._live.save(closing=False)
+        return written.ids
+
+    def forget(self, memory: int, *, now: int) -> None:
+        """Remove a memory. Raises UnknownMemoryError."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            number = self._known(connection, memory)
+            memories.delete(connection, number, memory, now=now)
+
+        self._store.transact(work, publish=lambda _: self._live.publish(gone=[memory]), abandon=_nothing)
+
+    def place(self, memory: int, *, tier: Tier, pinned: bool, now: int) -> None:
+        """Set a memory's tier and pin. Raises UnknownMemoryError."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            number = self._known(connection, memory)
+            memories.update_policy(connection, number, memory, tier=tier, pinned=pinned, now=now, store=self._store_id)
+
+        def publish(_: None) -> None:
+            self._live.change(lambda shelf: shelf.set_cold(memory, tier is Tier.COLD))
+
+        self._store.transact(work, publish=publish, abandon=_nothing)
+
+    def flush_accessed(self) -> None:
+        """Write down when memories were last recalled."""
+        noted = self._live.accessed
+        if not noted:
+            return
+        self._live.accessed = {}
+        self._store.transact(
+            lambda connection: memories.touch(connection, noted.items()), publish=lambda _: None, abandon=_nothing
+        )
+
+    def _known(self, connection: sqlite3.Connection, memory: int) -> int:
+        number = self._live.number(connection)
+        if number is None or memories.policy_of(connection, number, memory) is None:
+            raise UnknownMemoryError(memory)
+        return number
+
+    def _payloads(self, drafts: Sequence[CheckedDraft]) -> dict[bytes, StoredPayload]:
+        """Vector and tokens of every text that has none of the caller's: found by hash, or encoded now."""
+        if self._encoding is None:
+            return {}
+        wanted = {
+            draft.pointer: draft.text
+            for draft in drafts
+            if draft.vector is None and (self._config.encode_replies or not is_reply(draft.speaker))
+        }
+        with self._store.reading() as connection:
+            number = self._live.number(connection)
+            known = memories.payload_vectors(connection, number, wanted) if number is not None else {}
+        found = {pointer: kept for pointer, kept in known.items() if kept.encoder == self._encoding.identity}
+        missing = [pointer for pointer in wanted if pointer not in found]
+        encoded = self._encoding.texts([wanted[pointer] for pointer in missing])
+        for pointer, (row, codes) in zip(missing, encoded, strict=True):
+            tokens = None if codes is None else codes.tobytes()
+            found[pointer] = StoredPayload(row.astype("<f4").tobytes(), tokens, self._encoding.identity)
+        return found
+
+    def _write(
+        self,
+        connection: sqlite3.Connection,
+        drafts: Sequence[CheckedDraft],
+        payloads: Mapping[bytes, StoredPayload],
+        existing: Existing,
+        now: int,
+    ) -> _Written:
+        shelf = self._live.current(connection)
+        number = self._live.number(connection) or memories.label_namespace(connection, self._live.labels)
+        known, gone = self._resolve(connection, number, drafts, existing, now)
+        # Of drafts that share an external id, the last one stands for all.
+        last = {draft.external_id: i for i, draft in enumerate(drafts) if draft.external_id is not None}
+        chosen = [
+            draft
+            for i, draft in enumerate(drafts)
+            if draft.external_id is None or (last[draft.external_id] == i and draft.external_id not in known)
+        ]
+        payload_of = [self._payload_of(draft, payloads) for draft in chosen]
+        self._settle_width(connection, payload_of)
+        counts = [shelf.count_terms(draft.text) for draft in chosen]
+        new = [
+            _new_memory(draft, payload, shelf.measure_surprise(count), now)
+            for draft, payload, count in zip(chosen, payload_of, counts, strict=True)
+        ]
+        ids, kept, poorer = memories.insert(connection, number, self._live.labels, new, store=self._store_id)
+        encoded = memories.update_vectors(connection, number, poorer, now=now, store=self._store_id)
+        facts = read_facts(connection)
+        entries = [
+            (self._entry(memory, made, payload, facts), count)
+            for memory, made, payload, count in zip(ids, new, kept, counts, strict=True)
+        ]
+        if noted := self._live.accessed:
+            self._live.accessed = {}
+            memories.touch(connection, noted.items())
+        by_draft = {id(draft): memory for draft, memory in zip(chosen, ids, strict=True)}
+        known |= {d.external_id: by_draft[id(d)] for d in chosen if d.external_id is not None}
+        answer = [by_draft[id(d)] if d.external_id is None else known[d.external_id] for d in drafts]
+        return _Written(answer, entries, gone, {memory: _unit(payload, facts) for memory, payload in encoded.items()})
+
+    def _resolve(
+        self,
+        connection: sqlite3.Connection,
+        number: int,
+        drafts: Sequence[CheckedDraft],
+        existing: Existing,
+        now: int,
+    ) -> tuple[dict[str, int], list[int]]:
+        """The external ids whose memories stay, and the memories that were removed to be replaced."""
+        asked = [draft.external_id for draft in drafts if draft.external_id is not None]
+        found = memories.external_ids(connection, number, asked) if asked else {}
+        if existing == "skip":
+            return found, []
+        for memory in found.values():
+            memories.delete(connection, number, memory, now=now)
+        return {}, list(found.values())
+
+    def _check_widths(self, drafts: Sequence[CheckedDraft]) -> None:
+        """Refuse a caller's vector of the wrong width before anything is touched."""
+        if any(draft.vector is not None for draft in drafts):
+            with self._store.reading() as connection:
+                width = read_facts(connection).width
+            for draft in drafts:
+                if draft.vector is not None:
+                    width = width or len(draft.vector)
+                    if len(draft.vector) != width:
+                        raise DimensionMismatchError(expected=width, got=len(draft.vector))
+
+    def _payload_of(self, draft: CheckedDraft, payloads: Mapping[bytes, StoredPayload]) -> StoredPayload:
+        """The caller's vector, or what was found or encoded for the text; replies go without unless asked for."""
+        if draft.vector is not None:
+            return StoredPayload(draft.vector.astype("<f4").tobytes(), None, CALLER)
+        if self._config.encode_replies or not is_reply(draft.speaker):
+            return payloads.get(draft.pointer, _NO_PAYLOAD)
+        return _NO_PAYLOAD
+
+    def _entry(self, memory: int, new: NewMemory, payload: StoredPayload, facts: StoreFacts) -> ShelfEntry:
+        row = (memory, new.text, new.speaker, new.session, new.time, new.surprise, new.tier)
+        return entry_of((*row, payload.vector, payload.encoder), facts, encode_replies=self._config.encode_replies)
+
+    def _publish(self, done: _Written) -> None:
+        self._live.publish(done.entries, gone=done.gone, encoded=done.encoded)
+
+    def _settle_width(self, connection: sqlite3.Connection, new: Sequence[StoredPayload]) -> None:
+        """The first vectors fix the store's width and encoder; later ones must agree."""
+        facts = read_facts(connection)
+        width, encoder = facts.width, facts.encoder
+        for payload in new:
+            if payload.vector is None:
+                continue
+            got = len(payload.vector) // 4
+            if width is None:
+                width = got
+                write_fact(connection, "width", str(got).encode())
+            elif got != width:
+                raise DimensionMismatchError(expected=width, got=got)
+            if encoder is None and payload.encoder not in (None, CALLER):
+                encoder = payload.encoder
+                write_fact(connection, "encoder", str(encoder).encode())
+
+
+def _new_memory(draft: CheckedDraft, payload: StoredPayload, surprise: float, now: int) -> NewMemory:
+    return NewMemory(
+        text=draft.text,
+        pointer=draft.pointer,
+        variant=draft.variant,
+        vector=payload.vector,
+        tokens=payload.tokens,
+        encoder=payload.encoder,
+        external_id=draft.external_id,
+        speaker=draft.speaker,
+        session=draft.session,
+        time=draft.time,
+        metadata=draft.metadata,
+        tier=draft.tier.value,
+        pinned=draft.pinned,
+        created=now,
+        source=draft.source,
+        trust=draft.trust,
+        surprise=surprise,
+        salt=secrets.token_bytes(SALT_BYTES),
+    )
+
+
+def _unit(payload: StoredPayload, facts: StoreFacts) -> NDArray[np.float32]:
+    return unit_row(np.frombuffer(payload.vector or b"", "<f4"), width=facts.width)
+
+
+def _nothing() -> None:
+    """For transactions that touch no derived state before they are committed."""

@@ -1,0 +1,60 @@
+"""Facts about the whole store: who it is, which encoder its vectors come from, how wide they are."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnemoloom.errors import CorruptionError
+
+__all__ = ["CALLER", "StoreFacts", "read_facts", "write_fact"]
+
+CALLER = "caller"  # the encoder of vectors that the caller brought along
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreFacts:
+    """store_id: 32 hex digits. projection: mean and basis of the token projection, stacked (1 + w, D)."""
+
+    store_id: str
+    encoder: str | None
+    width: int | None
+    projection: NDArray[np.float32] | None
+
+    def usable(self, encoder: str | None) -> bool:
+        """Whether vectors of this encoder can be compared with the store's."""
+        return encoder is not None and encoder in (self.encoder, CALLER)
+
+
+def read_facts(connection: sqlite3.Connection) -> StoreFacts:
+    """The store's facts. Raises CorruptionError if they are damaged."""
+    found = dict(connection.execute("SELECT key, value FROM meta"))
+    try:
+        return StoreFacts(
+            store_id=found["store_id"].decode(),
+            encoder=found["encoder"].decode() if "encoder" in found else None,
+            width=int(found["width"]) if "width" in found else None,
+            projection=_projection(found.get("projection")),
+        )
+    except (KeyError, ValueError) as error:
+        raise CorruptionError(f"table meta of the store is damaged: {error!r}") from error
+
+
+def write_fact(connection: sqlite3.Connection, key: str, value: bytes | None) -> None:
+    """Set a fact, or forget it with None."""
+    if value is None:
+        connection.execute("DELETE FROM meta WHERE key = ?", (key,))
+    else:
+        connection.execute(
+            "INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", (key, value)
+        )
+
+
+def _projection(stored: bytes | None) -> NDArray[np.float32] | None:
+    if stored is None:
+        return None
+    rows = int.from_bytes(stored[:4], "little")
+    return np.frombuffer(stored, "<f4", offset=4).reshape(rows, -1)

@@ -1,0 +1,34 @@
+"""SQLite's errors, translated once: every statement of the store runs inside `translated`."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mnemoloom.errors import CorruptionError, LoomError, StorageFailure, StoreLockedError
+
+__all__ = ["translated"]
+
+_DAMAGED = ("malformed", "not a database", "corrupt", "could not decode")
+_BUSY = ("locked", "busy")
+
+
+@contextmanager
+def translated(where: str) -> Iterator[None]:
+    """Raise this library's error for SQLite's; `where` names the file in the message."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _ours(error, where) from error
+    except UnicodeDecodeError as error:
+        raise CorruptionError(f"{where} holds text that is not UTF-8") from error
+
+
+def _ours(error: sqlite3.Error, where: str) -> LoomError:
+    said = str(error).lower()
+    if any(word in said for word in _DAMAGED):
+        return CorruptionError(f"{where} is damaged: {error}")
+    if any(word in said for word in _BUSY):
+        return StoreLockedError(f"{where} is busy: {error}")
+    return StorageFailure(f"{where} could not be read or written: {error}")

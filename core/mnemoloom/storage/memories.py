@@ -1,0 +1,402 @@
+"""The statements that write and read memories; each takes a connection and runs inside the caller's transaction.
+
+A memory's id is the sequence number of the log entry that remembered it: it rises, and is never used again.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from mnemoloom.chain import GENESIS, Entry, entry_digest, item_digest
+from mnemoloom.clock import from_millis
+from mnemoloom.errors import CorruptionError
+from mnemoloom.records import Record, Tier
+
+__all__ = [
+    "Change",
+    "Inserted",
+    "NewMemory",
+    "StoredPayload",
+    "anchor_at",
+    "changes",
+    "delete",
+    "external_ids",
+    "find",
+    "insert",
+    "item_of",
+    "label_namespace",
+    "log_head",
+    "namespace_number",
+    "namespaces",
+    "payload_vectors",
+    "policy_of",
+    "records",
+    "scan",
+    "tier_counts",
+    "token_codes",
+    "touch",
+    "update_policy",
+    "update_vectors",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewMemory:
+    """A checked memory, ready to be written. Times in milliseconds; vector and tokens as bytes.
+
+    variant: empty, or the digest of a vector that the caller brought along.
+    """
+
+    text: str
+    pointer: bytes
+    variant: bytes
+    vector: bytes | None
+    tokens: bytes | None
+    encoder: str | None
+    external_id: str | None
+    speaker: str | None
+    session: str | None
+    time: int
+    metadata: str
+    tier: str
+    pinned: bool
+    created: int
+    source: str | None
+    trust: str
+    surprise: float
+    salt: bytes
+
+
+class StoredPayload(NamedTuple):
+    """What equal texts share: vector and token codes as bytes, and the encoder that made them."""
+
+    vector: bytes | None
+    tokens: bytes | None
+    encoder: str | None
+
+
+class Inserted(NamedTuple):
+    """Ids and payloads, in order.
+
+    poorer: numbers of payloads that were there already without the vector that is at hand now; they want an update.
+    """
+
+    ids: list[int]
+    payloads: list[StoredPayload]
+    poorer: list[tuple[int, StoredPayload]]
+
+
+class Change(NamedTuple):
+    """One line of the log, as far as the derived state needs it."""
+
+    seq: int
+    op: str
+    memory: int
+
+
+_SCAN = """
+SELECT m.id, p.text, m.speaker, m.session, m.time, m.surprise, m.tier, p.vector, p.encoder
+FROM memories m JOIN payloads p ON p.id = m.payload WHERE m.namespace = ? AND m.id > ? AND m.id <= ? ORDER BY m.id
+"""
+_RECORDS = """
+SELECT m.id, p.text, m.speaker, m.session, m.time, m.metadata, m.tier, m.pinned, m.created, u.accessed, p.pointer,
+       m.external_id, m.source, m.trust, m.surprise
+FROM memories m JOIN payloads p ON p.id = m.payload LEFT JOIN usage u ON u.memory = m.id
+WHERE m.id IN (SELECT value FROM json_each(?)) AND m.namespace = ?
+"""
+_ITEM = """
+SELECT m.salt, n.labels, p.text, p.pointer, p.variant, p.vector, p.tokens, p.encoder, m.external_id, m.speaker,
+       m.session, m.time, m.metadata, m.tier, m.pinned, m.created, m.source, m.trust, m.surprise
+FROM memories m JOIN payloads p ON p.id = m.payload JOIN namespaces n ON n.id = m.namespace WHERE m.id = ?
+"""
+
+
+def namespace_number(connection: sqlite3.Connection, labels: Sequence[str]) -> int | None:
+    """The number of a namespace, or None if nothing was ever written to it."""
+    row = connection.execute("SELECT id FROM namespaces WHERE labels = ?", (_labels(labels),)).fetchone()
+    return row[0] if row else None
+
+
+def label_namespace(connection: sqlite3.Connection, labels: Sequence[str]) -> int:
+    """The number of a namespace, given now if it has none."""
+    connection.execute("INSERT OR IGNORE INTO namespaces (labels) VALUES (?)", (_labels(labels),))
+    number: int = connection.execute("SELECT id FROM namespaces WHERE labels = ?", (_labels(labels),)).fetchone()[0]
+    return number
+
+
+def insert(
+    connection: sqlite3.Connection, namespace: int, labels: Sequence[str], memories: Iterable[NewMemory], *, store: str
+) -> Inserted:
+    """Write memories with their payloads and log entries."""
+    name = _labels(labels)
+    seq, head = _head(connection)
+    ids, rows, entries, payloads, poorer = [], [], [], [], {}
+    for memory in memories:
+        seq += 1
+        payload, kept = _payload(connection, namespace, memory)
+        if memory.vector is not None and kept.encoder != memory.encoder:
+            poorer[payload] = StoredPayload(memory.vector, memory.tokens, memory.encoder)
+        payloads.append(poorer.get(payload, kept))
+        item = _item(store, name, memory, kept)
+        head, entry = _entry(head, Entry(seq, "remember", namespace, seq, memory.created), item)
+        entries.append(entry)
+        rows.append(_row(seq, namespace, payload, memory))
+        ids.append(seq)
+    connection.executemany("INSERT INTO memories VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", rows)
+    connection.executemany("INSERT INTO log VALUES (?,?,?,?,?,?,?)", entries)
+    return Inserted(ids, payloads, list(poorer.items()))
+
+
+def delete(connection: sqlite3.Connection, namespace: int, memory: int, *, now: int) -> None:
+    """Remove a memory, and its payload if no other memory shares it."""
+    (payload,) = connection.execute("SELECT payload FROM memories WHERE id = ?", (memory,)).fetchone()
+    connection.execute("DELETE FROM memories WHERE id = ?", (memory,))
+    connection.execute(
+        "DELETE FROM payloads WHERE id = ? AND NOT EXISTS (SELECT 1 FROM memories WHERE payload = ?)",
+        (payload, payload),
+    )
+    _log(connection, "forget", namespace, memory, now, bytes(32))
+
+
+def update_policy(
+    connection: sqlite3.Connection, namespace: int, memory: int, *, tier: Tier, pinned: bool, now: int, store: str
+) -> None:
+    """Set a memory's tier and pin."""
+    connection.execute("UPDATE memories SET tier = ?, pinned = ? WHERE id = ?", (tier.value, int(pinned), memory))
+    _log(connection, "place", namespace, memory, now, item_of(connection, memory, store=store))
+
+
+def update_vectors(
+    connection: sqlite3.Connection, namespace: int, found: Sequence[tuple[int, StoredPayload]], *, now: int, store: str
+) -> dict[int, StoredPayload]:
+    """Give payloads new vectors; the memories that share them, each logged as encoded anew."""
+    touched: dict[int, StoredPayload] = {}
+    for payload, new in found:
+        connection.execute("UPDATE payloads SET vector = ?, tokens = ?, encoder = ? WHERE id = ?", (*new, payload))
+        for (memory,) in connection.execute("SELECT id FROM memories WHERE payload = ?", (payload,)):
+            touched[memory] = new
+    for memory in touched:
+        _log(connection, "encode", namespace, memory, now, item_of(connection, memory, store=store))
+    return touched
+
+
+def touch(connection: sqlite3.Connection, accessed: Iterable[tuple[int, int]]) -> None:
+    """Note when memories were last recalled: pairs of id and milliseconds."""
+    connection.executemany(
+        "INSERT INTO usage SELECT ?, ? WHERE EXISTS (SELECT 1 FROM memories WHERE id = ?) "
+        "ON CONFLICT (memory) DO UPDATE SET accessed = excluded.accessed",
+        ((memory, moment, memory) for memory, moment in accessed),
+    )
+
+
+def find(connection: sqlite3.Connection, namespace: int, external_id: str) -> int | None:
+    """The id of the memory that bears an external id."""
+    row = connection.execute(
+        "SELECT id FROM memories WHERE namespace = ? AND external_id = ?", (namespace, external_id)
+    ).fetchone()
+    return row[0] if row else None
+
+
+def external_ids(connection: sqlite3.Connection, namespace: int, asked: Sequence[str]) -> dict[str, int]:
+    """Of the external ids asked for, those that exist, with the memories that bear them."""
+    return dict(
+        connection.execute(
+            "SELECT external_id, id FROM memories WHERE namespace = ? "
+            "AND external_id IN (SELECT value FROM json_each(?))",
+            (namespace, json.dumps(asked)),
+        )
+    )
+
+
+def scan(
+    connection: sqlite3.Connection, namespace: int, *, after: int = 0, until: int = 1 << 62
+) -> Iterator[tuple[Any, ...]]:
+    """(id, text, speaker, session, time, surprise, tier, vector bytes, encoder) of memories with after < id ≤ until."""
+    return connection.execute(_SCAN, (namespace, after, until))
+
+
+def changes(connection: sqlite3.Connection, namespace: int, *, after: int) -> list[Change]:
+    """The namespace's log entries after sequence number `after`."""
+    found = connection.execute(
+        "SELECT seq, op, memory FROM log WHERE seq > ? AND namespace = ? ORDER BY seq", (after, namespace)
+    )
+    return [Change(*row) for row in found]
+
+
+def records(connection: sqlite3.Connection, namespace: int, ids: Sequence[int]) -> dict[int, Record]:
+    """The records of those ids that exist in the namespace."""
+    return {row[0]: _record(row) for row in connection.execute(_RECORDS, (json.dumps(ids), namespace))}
+
+
+def item_of(connection: sqlite3.Connection, memory: int, *, store: str) -> bytes:
+    """The digest of a memory as it stands in the database. Raises CorruptionError if it cannot be read."""
+    row = connection.execute(_ITEM, (memory,)).fetchone()
+    if row is None:
+        raise CorruptionError(f"memory {memory} has lost its text or namespace")
+    return item_digest(row[0], (store, *row[1:]))
+
+
+def _labels(labels: Sequence[str]) -> str:
+    return json.dumps(list(labels), ensure_ascii=False, separators=(",", ":"))
+
+
+def _head(connection: sqlite3.Connection) -> tuple[int, bytes]:
+    row = connection.execute("SELECT seq, entry FROM log ORDER BY seq DESC LIMIT 1").fetchone()
+    return row or (0, GENESIS)
+
+
+def _log(connection: sqlite3.Connection, op: str, namespace: int, memory: int, now: int, item: bytes) -> None:
+    seq, head = _head(connection)
+    _, row = _entry(head, Entry(seq + 1, op, namespace, memory, now), item)
+    connection.execute("INSERT INTO log VALUES (?,?,?,?,?,?,?)", row)
+
+
+def _entry(head: bytes, entry: Entry, item: bytes) -> tuple[bytes, tuple[Any, ...]]:
+    digest = entry_digest(head, entry, item)
+    return digest, (*entry, item, digest)
+
+
+def _payload(connection: sqlite3.Connection, namespace: int, memory: NewMemory) -> tuple[int, StoredPayload]:
+    """The payload of a text, made if it is new, and what it holds."""
+    offered = StoredPayload(memory.vector, memory.tokens, memory.encoder)
+    row = connection.execute(
+        "SELECT id, vector, tokens, encoder FROM payloads WHERE namespace = ? AND pointer = ? AND variant = ?",
+        (namespace, memory.pointer, memory.variant),
+    ).fetchone()
+    if row:
+        return row[0], StoredPayload(*row[1:])
+    made = connection.execute(
+        "INSERT INTO payloads (namespace, pointer, variant, text, vector, tokens, encoder) VALUES (?,?,?,?,?,?,?)",
+        (namespace, memory.pointer, memory.variant, memory.text, *offered),
+    )
+    return made.lastrowid or 0, offered
+
+
+def _item(store: str, labels: str, memory: NewMemory, payload: StoredPayload) -> bytes:
+    """As `item_of`, of a memory that is being written."""
+    return item_digest(
+        memory.salt,
+        (
+            store,
+            labels,
+            memory.text,
+            memory.pointer,
+            memory.variant,
+            *payload,
+            memory.external_id,
+            memory.speaker,
+            memory.session,
+            memory.time,
+            memory.metadata,
+            memory.tier,
+            int(memory.pinned),
+            memory.created,
+            memory.source,
+            memory.trust,
+            memory.surprise,
+        ),
+    )
+
+
+def _row(seq: int, namespace: int, payload: int, memory: NewMemory) -> tuple[Any, ...]:
+    return (
+        seq,
+        namespace,
+        payload,
+        memory.external_id,
+        memory.speaker,
+        memory.session,
+        memory.time,
+        memory.metadata,
+        memory.tier,
+        int(memory.pinned),
+        memory.created,
+        memory.source,
+        memory.trust,
+        memory.surprise,
+        memory.salt,
+    )
+
+
+def _record(row: Sequence[Any]) -> Record:
+    try:
+        return Record(
+            id=row[0],
+            text=row[1],
+            speaker=row[2],
+            session=row[3],
+            time=from_millis(row[4]),
+            metadata=json.loads(row[5]),
+            tier=Tier(row[6]),
+            pinned=bool(row[7]),
+            created=from_millis(row[8]),
+            accessed=None if row[9] is None else from_millis(row[9]),
+            pointer=row[10].hex(),
+            external_id=row[11],
+            source=row[12],
+            trust=row[13],
+            surprise=row[14],
+        )
+    except (ValueError, OverflowError) as error:
+        raise CorruptionError(f"memory {row[0]} holds values that cannot be read: {error}") from error
+
+
+def token_codes(connection: sqlite3.Connection, ids: Sequence[int], *, encoder: str) -> dict[int, bytes]:
+    """The token codes of memories whose encoder made any."""
+    return dict(
+        connection.execute(
+            "SELECT m.id, p.tokens FROM memories m JOIN payloads p ON p.id = m.payload "
+            "WHERE m.id IN (SELECT value FROM json_each(?)) AND p.encoder = ? AND p.tokens IS NOT NULL",
+            (json.dumps(ids), encoder),
+        )
+    )
+
+
+def payload_vectors(
+    connection: sqlite3.Connection, namespace: int, pointers: Iterable[bytes]
+) -> dict[bytes, StoredPayload]:
+    """What is stored for texts that the namespace already holds, by pointer; caller's vectors are left out."""
+    found = {}
+    for pointer in pointers:
+        row = connection.execute(
+            "SELECT vector, tokens, encoder FROM payloads WHERE namespace = ? AND pointer = ? AND variant = x''",
+            (namespace, pointer),
+        ).fetchone()
+        if row:
+            found[pointer] = StoredPayload(*row)
+    return found
+
+
+def policy_of(connection: sqlite3.Connection, namespace: int, memory: int) -> tuple[Tier, bool] | None:
+    """Tier and pin of a memory, or None."""
+    row = connection.execute(
+        "SELECT tier, pinned FROM memories WHERE id = ? AND namespace = ?", (memory, namespace)
+    ).fetchone()
+    return (Tier(row[0]), bool(row[1])) if row else None
+
+
+def log_head(connection: sqlite3.Connection) -> int:
+    """The sequence number of the newest log entry, 0 before the first."""
+    return int(connection.execute("SELECT coalesce(max(seq), 0) FROM log").fetchone()[0])
+
+
+def anchor_at(connection: sqlite3.Connection, seq: int) -> str | None:
+    """The digest of a log entry in hex, or None if there is no such entry."""
+    row = connection.execute("SELECT entry FROM log WHERE seq = ?", (seq,)).fetchone()
+    return row[0].hex() if row else None
+
+
+def namespaces(connection: sqlite3.Connection) -> list[tuple[str, ...]]:
+    """The labels of every namespace, in the order of their making."""
+    return [tuple(json.loads(row[0])) for row in connection.execute("SELECT labels FROM namespaces ORDER BY id")]
+
+
+def tier_counts(connection: sqlite3.Connection, namespace: int) -> dict[str, int]:
+    """How many memories each tier holds."""
+    return dict(
+        connection.execute("SELECT tier, count(*) FROM memories WHERE namespace = ? GROUP BY tier", (namespace,))
+    )

@@ -1,0 +1,101 @@
+"""The schema as numbered steps; `user_version` records how many a database has taken.
+
+Each step and its record are committed together. A database with more steps than this library knows
+was written by a newer release and is left untouched.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from mnemoloom.errors import FormatError, NotAStoreError
+
+__all__ = ["APPLICATION_ID", "FORMAT", "migrate"]
+
+APPLICATION_ID = 0x4D4E4C4D  # "MNLM"
+
+# Payloads hold what equal texts of a namespace share. `variant` is empty, or the digest of a vector that
+# the caller brought along: such a vector belongs to its event alone.
+_M001_TABLES = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
+CREATE TABLE namespaces (id INTEGER PRIMARY KEY, labels TEXT NOT NULL UNIQUE) STRICT;
+CREATE TABLE payloads (
+    id INTEGER PRIMARY KEY,
+    namespace INTEGER NOT NULL REFERENCES namespaces (id),
+    pointer BLOB NOT NULL,
+    variant BLOB NOT NULL,
+    text TEXT NOT NULL,
+    vector BLOB,
+    tokens BLOB,
+    encoder TEXT,
+    UNIQUE (namespace, pointer, variant)
+) STRICT;
+CREATE TABLE memories (
+    id INTEGER PRIMARY KEY,
+    namespace INTEGER NOT NULL REFERENCES namespaces (id),
+    payload INTEGER NOT NULL REFERENCES payloads (id),
+    external_id TEXT,
+    speaker TEXT,
+    session TEXT,
+    time INTEGER NOT NULL,
+    metadata TEXT NOT NULL,
+    tier TEXT NOT NULL,
+    pinned INTEGER NOT NULL,
+    created INTEGER NOT NULL,
+    source TEXT,
+    trust TEXT NOT NULL,
+    surprise REAL NOT NULL,
+    salt BLOB NOT NULL
+) STRICT;
+CREATE INDEX memories_of_namespace ON memories (namespace);
+CREATE INDEX memories_of_payload ON memories (payload);
+CREATE UNIQUE INDEX memories_by_external_id ON memories (namespace, external_id) WHERE external_id IS NOT NULL;
+CREATE TABLE usage (memory INTEGER PRIMARY KEY REFERENCES memories (id) ON DELETE CASCADE, accessed INTEGER NOT NULL)
+    STRICT;
+CREATE TABLE log (
+    seq INTEGER PRIMARY KEY,
+    op TEXT NOT NULL,
+    namespace INTEGER NOT NULL,
+    memory INTEGER NOT NULL,
+    time INTEGER NOT NULL,
+    item BLOB NOT NULL,
+    entry BLOB NOT NULL
+) STRICT;
+CREATE INDEX log_of_memory ON log (memory);
+"""
+
+_STEPS = (_M001_TABLES,)
+FORMAT = len(_STEPS)
+
+
+def migrate(connection: sqlite3.Connection, *, where: str) -> None:
+    """Bring the database to this release's format; a new, empty database gets all of it.
+
+    Raises
+    ------
+    NotAStoreError: the file is an SQLite database of something else.
+    FormatError: written by a newer release, or the SQLite library is older than 3.37.
+    """
+    taken = check_format(connection, where=where)
+    for number, step in enumerate(_STEPS[taken:], start=taken + 1):
+        connection.execute("BEGIN IMMEDIATE")
+        for statement in step.split(";"):
+            if statement.strip():
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {number:d}")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID:d}")
+        connection.execute("COMMIT")
+
+
+def check_format(connection: sqlite3.Connection, *, where: str) -> int:
+    """How many steps the database has taken; raises as `migrate` does, and changes nothing."""
+    if sqlite3.sqlite_version_info < (3, 37):
+        raise FormatError(f"mnemoloom needs SQLite 3.37 or newer; this Python has {sqlite3.sqlite_version}")
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (taken,) = connection.execute("PRAGMA user_version").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    if application != APPLICATION_ID and tables:
+        raise NotAStoreError(f"{where} is an SQLite database, but not a mnemoloom store")
+    if taken > FORMAT:
+        raise FormatError(f"{where} has format {taken}; this release reads formats up to {FORMAT}")
+    return int(taken)
