@@ -192,13 +192,16 @@ def _walk(value: object, *, depth: int, limits: Limits) -> None:
     elif isinstance(value, (list, tuple)):
         for inner in value:
             _walk(inner, depth=depth + 1, limits=limits)
-    elif isinstance(value, bool) or value is None:
-        return
-    elif isinstance(value, int):
-        if not -(1 << 63) <= value < 1 << 63:
-            raise MetadataError(f"metadata numbers must fit in 64 bits; got {value}")
-    elif isinstance(value, float):
-        if not math.isfinite(value):
-            raise MetadataError(f"metadata numbers must be finite; got {value}")
     else:
+        _check_scalar(value)
+
+
+def _check_scalar(value: object) -> None:
+    if isinstance(value, bool) or value is None:
+        return
+    if isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
+        raise MetadataError(f"metadata numbers must fit in 64 bits; got {value}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise MetadataError(f"metadata numbers must be finite; got {value}")
+    if not isinstance(value, (int, float)):
         raise MetadataError(f"metadata must be JSON values; got {type(value).__name__}")

@@ -156,7 +156,7 @@ class CorruptionError(StoreError, ValueError):
     """The truth on disk is damaged; the message names the file or record."""
 
 
-class StorageFailure(StoreError, OSError):
+class StorageFailure(StoreError, OSError):  # noqa: N818 - StorageError beside StoreError would be misread
     """The disk refused a read or write: full, read-only or failing."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from mnemoloom.opened import OpenStore
 from mnemoloom.records import Draft, Explanation, RecallResult, Record, Tier
@@ -30,64 +30,68 @@ class AsyncVerbs:
 
     _opened: OpenStore
 
+    @property
+    def _verbs(self) -> Memory:
+        return cast("Memory", self)
+
     async def _run(self, verb: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         self._opened.store.check_usable()
         work = partial(verb, *args, **kwargs)
         return await asyncio.get_running_loop().run_in_executor(self._opened.executor, work)
 
-    async def aremember(self: Memory, text: str, **options: Any) -> int:  # noqa: ANN401
-        return await self._run(self.remember, text, **options)
+    async def aremember(self, text: str, **options: Any) -> int:  # noqa: ANN401
+        return await self._run(self._verbs.remember, text, **options)
 
     async def aremember_many(
-        self: Memory,
+        self,
         drafts: Iterable[Draft | Mapping[str, Any] | str],
         **options: Any,  # noqa: ANN401
     ) -> list[int]:
-        return await self._run(self.remember_many, drafts, **options)
+        return await self._run(self._verbs.remember_many, drafts, **options)
 
-    async def arecall(self: Memory, query: str, k: int = 5, **options: Any) -> RecallResult:  # noqa: ANN401
-        return await self._run(self.recall, query, k, **options)
+    async def arecall(self, query: str, k: int = 5, **options: Any) -> RecallResult:  # noqa: ANN401
+        return await self._run(self._verbs.recall, query, k, **options)
 
-    async def awhy(self: Memory, query: str, key: int | str, k: int = 5, **options: Any) -> Explanation:  # noqa: ANN401
-        return await self._run(self.why, query, key, k, **options)
+    async def awhy(self, query: str, key: int | str, k: int = 5, **options: Any) -> Explanation:  # noqa: ANN401
+        return await self._run(self._verbs.why, query, key, k, **options)
 
-    async def aget(self: Memory, key: int | str) -> Record:
-        return await self._run(self.get, key)
+    async def aget(self, key: int | str) -> Record:
+        return await self._run(self._verbs.get, key)
 
-    async def arecords(self: Memory, where: Any = None, **options: Any) -> list[Record]:  # noqa: ANN401
+    async def arecords(self, where: Any = None, **options: Any) -> list[Record]:  # noqa: ANN401
         """As a list: a generator could not leave the thread between two memories."""
-        return await self._run(lambda: list(self.records(where, **options)))
+        return await self._run(lambda: list(self._verbs.records(where, **options)))
 
-    async def aforget(self: Memory, key: int | str) -> None:
-        await self._run(self.forget, key)
+    async def aforget(self, key: int | str) -> None:
+        await self._run(self._verbs.forget, key)
 
-    async def apin(self: Memory, key: int | str) -> None:
-        await self._run(self.pin, key)
+    async def apin(self, key: int | str) -> None:
+        await self._run(self._verbs.pin, key)
 
-    async def aunpin(self: Memory, key: int | str) -> None:
-        await self._run(self.unpin, key)
+    async def aunpin(self, key: int | str) -> None:
+        await self._run(self._verbs.unpin, key)
 
-    async def amove(self: Memory, key: int | str, tier: Tier) -> None:
-        await self._run(self.move, key, tier)
+    async def amove(self, key: int | str, tier: Tier) -> None:
+        await self._run(self._verbs.move, key, tier)
 
-    async def anamespaces(self: Memory) -> list[tuple[str, ...]]:
-        return await self._run(self.namespaces)
+    async def anamespaces(self) -> list[tuple[str, ...]]:
+        return await self._run(self._verbs.namespaces)
 
-    async def areembed(self: Memory, **options: Any) -> int:  # noqa: ANN401
-        return await self._run(self.reembed, **options)
+    async def areembed(self, **options: Any) -> int:  # noqa: ANN401
+        return await self._run(self._verbs.reembed, **options)
 
-    async def astats(self: Memory) -> Stats:
-        return await self._run(self.stats)
+    async def astats(self) -> Stats:
+        return await self._run(self._verbs.stats)
 
-    async def averify(self: Memory) -> VerifyReport:
-        return await self._run(self.verify)
+    async def averify(self) -> VerifyReport:
+        return await self._run(self._verbs.verify)
 
-    async def aclose(self: Memory) -> None:
+    async def aclose(self) -> None:
         if not self._opened.store.closed:
-            await self._run(self.close)
+            await self._run(self._verbs.close)
 
-    async def __aenter__(self: Memory) -> Memory:
-        return self
+    async def __aenter__(self) -> Memory:
+        return self._verbs
 
-    async def __aexit__(self: Memory, *_: object) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()

@@ -33,13 +33,13 @@ class Column(Generic[S]):
         """All rows, as a view that later appends do not change."""
         return self._data[: self._size]
 
-    def append(self, value: Any) -> None:
+    def append(self, value: Any) -> None:  # noqa: ANN401 - whatever numpy can store
         if self._size == len(self._data) or not self._data.flags.writeable:
             self._own(max(64, 2 * self._size))
         self._data[self._size] = value
         self._size += 1
 
-    def __setitem__(self, slot: int, value: Any) -> None:
+    def __setitem__(self, slot: int, value: Any) -> None:  # noqa: ANN401 - whatever numpy can store
         if not self._data.flags.writeable:
             self._own(max(64, self._size))
         self._data[slot] = value

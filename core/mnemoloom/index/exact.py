@@ -15,7 +15,7 @@ __all__ = ["VectorRows", "unit_row"]
 Row = NDArray[np.float32]
 
 
-def unit_row(vector: Any, *, width: int | None = None) -> Row:
+def unit_row(vector: Any, *, width: int | None = None) -> Row:  # noqa: ANN401 - an untrusted argument
     """`vector` as a float32 row of length 1; shape (d,).
 
     Raises

@@ -61,7 +61,8 @@ def date_fit(cue: DateCue, days: NDArray[np.integer[Any]], months: NDArray[np.in
     happened. A day fits with exp(−days after / 7), from the day before it to a month later.
     """
     if cue.month is None:
-        return (months // 12 == cue.year).astype(np.float64)
+        fits: NDArray[np.float64] = (months // 12 == cue.year).astype(np.float64)
+        return fits
     if cue.day is None:
         return _month_fit(cue, days, months)
     years = [cue.year] if cue.year else range(int(months.min()) // 12 - 1, int(months.max()) // 12 + 1)

@@ -114,9 +114,9 @@ class Recaller:
             return Evidence(vector=unit_row(request.vector, width=width), now=now)
         if self._encoding is None:
             return Evidence(vector=None, now=now)
-        weighted = isinstance(profile, WeightedProfile)
-        text = query.topic if weighted and profile.strip_names else query.text
-        row, tokens = self._encoding.query(text, tokens=weighted and profile.maxsim > 0)
+        late = isinstance(profile, WeightedProfile) and profile.maxsim > 0
+        strip = isinstance(profile, WeightedProfile) and profile.strip_names
+        row, tokens = self._encoding.query(query.topic if strip else query.text, tokens=late)
         projection = self._encoding.projection(tokens.vectors.shape[1]) if tokens and tokens.words else None
         return Evidence(
             vector=unit_row(row, width=width), now=now, tokens=tokens if projection else None, projection=projection

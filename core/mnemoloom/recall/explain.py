@@ -78,7 +78,8 @@ def _place(found: Findings) -> int | None:
 def _words(found: Findings) -> str:
     """Which words of the query the memory holds, which it lacks, and whether vectors were compared."""
     shelf = found.shelf
-    held, missing = [], []
+    held: list[str] = []
+    missing: list[str] = []
     for term in dict.fromkeys(found.query.terms):
         number = shelf.vocabulary.find(term)
         holders = shelf.postings.of(number)[0] if number is not None else ()

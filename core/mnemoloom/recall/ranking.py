@@ -105,7 +105,7 @@ def _weighted(scope: _Scope, profile: WeightedProfile) -> Ranking:
         found |= scope.encoded
     total = np.where(scope.allowed & found, sum(parts.values(), scope.none()), -np.inf)
     slots = _widened(total, max(scope.limit, profile.rerank), slack=profile.surprise)
-    kept = {name: values[slots].astype(np.float64) for name, values in parts.items()}
+    kept: Parts = {name: values[slots].astype(np.float64) for name, values in parts.items()}
     if profile.surprise:
         kept["surprise"] = profile.surprise * scope.shelf.surprise_rank(slots)
     slots, kept = _sorted(slots, kept)
@@ -137,7 +137,7 @@ def _assistant(scope: _Scope, profile: AssistantProfile) -> Ranking:
         found |= encoded | (replies & encoded[shelf.answered()])
     total = np.where(scope.allowed & found, sum(parts.values(), scope.none()), -np.inf)
     slots = top_slots(total, scope.limit)
-    kept = {name: values[slots].astype(np.float64) for name, values in parts.items()}
+    kept: Parts = {name: values[slots].astype(np.float64) for name, values in parts.items()}
     return _cut(*_sorted(slots, {name: values for name, values in kept.items() if values.any()}), scope.limit)
 
 
@@ -150,7 +150,7 @@ def _concert(scope: _Scope, profile: ConcertProfile) -> Ranking:
     settings = {"alpha": profile.alpha, "beta": profile.beta, "gamma": profile.gamma, "tau": profile.tau}
     # Novelty costs a scan of the store for each memory, so only those that it could lift are measured.
     nothing = np.zeros(len(candidates))
-    total = scope.none() - np.inf
+    total = np.full(len(scope.eligible), -np.inf)
     total[candidates] = sum(concert_parts(similarity[candidates], age, nothing, **settings).values())
     slots = _widened(total, scope.limit, slack=2.0 * profile.gamma)
     age = (scope.evidence.now - scope.shelf.times.values[slots]) / 1000.0
@@ -170,10 +170,11 @@ def _cosines(scope: _Scope, context: float) -> NDArray[np.float32]:
     if vector is None or shelf.vectors.width is None:
         return scope.none()
     cosines = shelf.vectors.scores(vector)
-    if context:
-        beside = cosines[shelf.before.values] + cosines[shelf.after.values]
-        cosines = (cosines + np.float32(context) * beside) / shelf.context_norms(context)
-    return cosines
+    if not context:
+        return cosines
+    beside = cosines[shelf.before.values] + cosines[shelf.after.values]
+    keyed: NDArray[np.float32] = (cosines + np.float32(context) * beside) / shelf.context_norms(context)
+    return keyed
 
 
 def _scaled_cosine(scope: _Scope, weight: float, cosines: NDArray[np.float32], encoded: Mask) -> NDArray[np.float32]:

@@ -228,11 +228,13 @@ class Shelf:
         return "dialogue" if labels else "document"
 
     def spoken_by(self, label: str) -> Mask:
-        return self.speakers.values == self._speakers.find(label)
+        """The turns of a speaker. Shape (slots,)."""
+        spoken: Mask = self.speakers.values == self._speakers.find(label)
+        return spoken
 
     def replies(self) -> Mask:
         """Messages of an assistant. Shape (slots,)."""
-        return self.derived("replies", lambda: self._flags(is_reply)[self.speakers.values])
+        return self.derived("replies", self._flag_replies)
 
     def answered(self) -> NDArray[np.int32]:
         """For each slot the nearest earlier message of the session that is no reply, 0 if none."""
@@ -299,14 +301,16 @@ class Shelf:
         def norms() -> Floats:
             rows = self.vectors.values
             summed = rows + np.float32(share) * (rows[self.before.values] + rows[self.after.values])
-            return np.maximum(np.linalg.norm(summed, axis=1), 1e-12).astype(np.float32)
+            lengths: Floats = np.maximum(np.linalg.norm(summed, axis=1), 1e-12).astype(np.float32)
+            return lengths
 
         return self.derived(("context", share), norms)
 
     # -- deriving -----------------------------------------------------------------------------------
 
-    def _flags(self, test: Callable[[str | None], bool]) -> Mask:
-        return np.array([test(label) for label in self._speakers.all], np.bool_)
+    def _flag_replies(self) -> Mask:
+        flags: Mask = np.array(list(map(is_reply, self._speakers.all)), np.bool_)[self.speakers.values]
+        return flags
 
     def _count_labels(self) -> Counter[str]:
         counts = np.bincount(self.speakers.values[self.alive.values], minlength=len(self._speakers.all))
@@ -321,7 +325,8 @@ class Shelf:
 
     def _saturation(self, eligible: Mask, gammas: tuple[float, ...], k1: float, b: float) -> tuple[int, Floats]:
         lengths = self.lengths.values.copy()
-        before = after = np.arange(len(lengths))
+        before: NDArray[np.integer[Any]] = np.arange(len(lengths))
+        after = before
         for gamma in gammas:
             before, after = self.before.values[before], self.after.values[after]
             lengths += np.float32(gamma) * (self.lengths.values[before] + self.lengths.values[after])

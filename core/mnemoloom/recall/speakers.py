@@ -19,14 +19,17 @@ _POSSESSIVE = re.compile(r"['’]s?$|['’]s\b")
 
 
 def is_user(label: str | None) -> bool:
+    """Whether the label is the user's role."""
     return label is not None and label.lower() in USER_ROLES
 
 
 def is_reply(label: str | None) -> bool:
+    """Whether the label is an assistant's role."""
     return label is not None and label.lower() in REPLY_ROLES
 
 
 def is_name(label: str | None) -> bool:
+    """Whether the label is a name: there, and no role."""
     return label is not None and label.lower() not in ROLES
 
 

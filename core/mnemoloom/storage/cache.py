@@ -39,7 +39,7 @@ def write_cache(folder: Path, name: str, arrays: Mapping[str, NDArray[Any]], fac
         data = np.ascontiguousarray(array)
         entries[key] = {"dtype": data.dtype.str, "shape": data.shape, "offset": offset}
         padding = -data.nbytes % _ALIGN
-        blocks += [memoryview(data).cast("B") if data.nbytes else memoryview(b""), memoryview(bytes(padding))]
+        blocks += [data.data.cast("B") if data.nbytes else memoryview(b""), memoryview(bytes(padding))]
         offset += data.nbytes + padding
     header = json.dumps({"arrays": entries, "facts": facts, "size": offset}).encode()
     header += b" " * (-(_START + len(header)) % _ALIGN)  # so that the arrays are aligned in the file
@@ -81,7 +81,7 @@ def _read(path: Path) -> tuple[Arrays, dict[str, Any]]:
     body = _START + length
     if data[:8].tobytes() != _MAGIC or body > len(data):
         raise ValueError(f"{path} is not a cache file")
-    if blake2b(memoryview(data[_START:]), digest_size=32).digest() != data[16:_START].tobytes():
+    if blake2b(data[_START:].data, digest_size=32).digest() != data[16:_START].tobytes():
         raise ValueError(f"{path} does not match its checksum")
     header = json.loads(data[_START:body].tobytes())
     if header["size"] != len(data) - body:

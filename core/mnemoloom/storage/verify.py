@@ -1,4 +1,4 @@
-"""Reading the whole truth once: is the database sound, does the chain hold, is every memory what was logged?"""
+"""Reading the whole truth once: the pages of the database, the chain of the log, the digest of every memory."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ class VerifyReport:
 
 def verify_store(connection: sqlite3.Connection, *, store: str) -> VerifyReport:
     """Check database pages, the chain of the log, and the digest of every memory."""
-    head, items, problem = GENESIS, {}, _pages(connection)
+    items: dict[int, bytes] = {}
+    head, problem = GENESIS, _pages(connection)
     seq = 0
     for row in connection.execute("SELECT seq, op, namespace, memory, time, item, entry FROM log ORDER BY seq"):
         entry, item, stored = Entry(*row[:5]), row[5], row[6]
@@ -59,10 +60,9 @@ def _memories(connection: sqlite3.Connection, items: dict[int, bytes], store: st
     if living != items.keys():
         strange = min(living ^ items.keys())
         return f"memory {strange} is {'not in the log' if strange in living else 'in the log, but gone'}"
-    for memory, item in items.items():
-        try:
-            if item_of(connection, memory, store=store) != item:
-                return f"memory {memory} is not what was logged"
-        except CorruptionError as error:
-            return str(error)
-    return None
+    try:
+        changed = (memory for memory, item in items.items() if item_of(connection, memory, store=store) != item)
+        memory = next(changed, None)
+    except CorruptionError as error:
+        return str(error)
+    return None if memory is None else f"memory {memory} is not what was logged"

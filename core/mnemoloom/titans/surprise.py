@@ -91,7 +91,7 @@ def _hashed(state: SurpriseState, terms: NDArray[np.int64]) -> tuple[NDArray[np.
     # Fibonacci hashing: term numbers are dense and ordered, buckets must not be
     mixed = (terms.astype(np.uint64) * np.uint64(11400714819323198485)) >> np.uint64(32)
     buckets, where = np.unique(mixed.astype(np.int64) % len(state.seen), return_inverse=True)
-    return buckets, np.bincount(where, weights)
+    return buckets, np.bincount(where, weights).astype(np.float64)
 
 
 def _catch_up(state: SurpriseState, buckets: NDArray[np.int64], eta: float, alpha: float) -> tuple[Columns, Columns]:
@@ -101,10 +101,8 @@ def _catch_up(state: SurpriseState, buckets: NDArray[np.int64], eta: float, alph
     """
     idle = (state.steps - 1 - state.seen[buckets])[:, None]
     keep, fade = (1.0 - alpha) ** idle, eta**idle
-    if abs(1.0 - alpha - eta) < 1e-9:
-        carried = idle * fade
-    else:
-        carried = eta * (keep - fade) / (1.0 - alpha - eta)
+    same = abs(1.0 - alpha - eta) < 1e-9
+    carried = idle * fade if same else eta * (keep - fade) / (1.0 - alpha - eta)
     past = state.past[buckets]
     return keep * state.memory[buckets] + carried * past, fade * past
 
