@@ -33,11 +33,11 @@ def _within(owner: object, name: str, low: float, high: float) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeightedProfile:
-    """score = dense·mm(cos) + lexical·B/max B + speaker + date + surprise + recency, then + maxsim on the best.
+    """score = dense·s(cos) + lexical·B/max B + speaker + date + surprise + recency, then + maxsim on the best.
 
     The default values are those of conversations between named speakers.
 
-    dense: weight of the min–max scaled cosine of query and memory.
+    dense: weight of s(cos) = (cos − mean) / (best − mean) over the memories of the namespace.
     lexical: weight of BM25, divided by the best score.
     window: how much the words of neighbours count, one place away, two places away, … (() for none).
     speaker: added to memories of the one speaker that the query names.
@@ -51,7 +51,7 @@ class WeightedProfile:
     """
 
     name: str = "dialogue"
-    dense: float = 1.0
+    dense: float = 0.6
     lexical: float = 0.75
     window: tuple[float, ...] = (0.5, 0.25)
     speaker: float = 0.6
@@ -79,14 +79,14 @@ class WeightedProfile:
 class AssistantProfile:
     """User messages by their own words; replies by the message that they answer.
 
-    message: dense·mm(cos) + lexical·B/max B, over the messages of the user.
-    reply: answered·(score of the message it answers) + chunk·mm(B of its best chunk). When the query asks what
+    message: dense·(cos − mean) / (best − mean) + lexical·B/max B, over the messages of the user.
+    reply: answered·(score of the message it answers) + chunk·(B of its best chunk) / max. When the query asks what
     the assistant said, `answered_asked` takes the place of `answered`.
     On BEAM-100K keeping the roles apart is worth 14 points; splitting messages and averaging chunks, nothing.
     """
 
     name: str = "assistant"
-    dense: float = 1.0
+    dense: float = 0.6
     lexical: float = 0.4
     answered: float = 0.35
     answered_asked: float = 0.75

@@ -40,7 +40,7 @@ class OpenStore:
             same = facts.encoder in (None, embedder.identity)
             self.encoding = Encoding(
                 embedder,
-                token_width=config.token_width,
+                token_width=(facts.token_width if same else None) or config.token_width,
                 width=facts.width if same else None,
                 projection=stored_projection(facts.projection) if same else None,
             )

@@ -54,7 +54,7 @@ def reembed(
             StoredPayload(row.astype("<f4").tobytes(), None if codes is None else codes.tobytes(), encoding.identity)
             for row, codes in encoded
         ]
-        _store(store, encoding, batch, payloads, store_id=store_id, now=now)
+        _store(store, encoding, batch, payloads, store_id=store_id, learned=everything, now=now)
         done += len(batch)
         if progress:
             progress(done, total)
@@ -86,6 +86,7 @@ def learn_projection(store: Store, encoding: Encoding, *, width: int, encode_rep
     stacked = np.vstack((projection.mean, projection.basis.T)).astype("<f4")
 
     def work(connection: sqlite3.Connection) -> None:
+        write_fact(connection, "token_width", str(projection.basis.shape[1]).encode())
         write_fact(connection, "projection", len(stacked).to_bytes(4, "little") + stacked.tobytes())
 
     store.transact(work, publish=lambda _: encoding.learn(projection), abandon=lambda: None)
@@ -103,12 +104,18 @@ def _store(
     payloads: Sequence[StoredPayload],
     *,
     store_id: str,
+    learned: bool,
     now: int,
 ) -> None:
     def work(connection: sqlite3.Connection) -> None:
-        if read_facts(connection).encoder != encoding.identity or read_facts(connection).width != encoding.width:
+        facts = read_facts(connection)
+        if (facts.encoder, facts.width) != (encoding.identity, encoding.width):
             write_fact(connection, "encoder", encoding.identity.encode())
             write_fact(connection, "width", str(encoding.width).encode())
+            if not learned:
+                write_fact(connection, "projection", None)  # it was learned from another encoder's tokens
+        if any(payload.tokens for payload in payloads):
+            write_fact(connection, "token_width", str(encoding.token_width).encode())
         for (number, namespace, _), payload in zip(batch, payloads, strict=True):
             memories.update_vectors(connection, namespace, [(number, payload)], now=now, store=store_id)
 

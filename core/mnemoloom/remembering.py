@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, Literal
 
 from mnemoloom.chain.anchors import SALT_BYTES
 from mnemoloom.config import Config
 from mnemoloom.drafts import CheckedDraft
 from mnemoloom.errors import DimensionMismatchError, UnknownMemoryError
-from mnemoloom.index.exact import unit_row
 from mnemoloom.recall.encoding import Encoding
 from mnemoloom.recall.live import LiveShelf, entry_of
 from mnemoloom.recall.shelf import ShelfEntry
@@ -40,7 +36,7 @@ class _Written:
     ids: list[int]
     entries: list[tuple[ShelfEntry, dict[int, int]]]
     gone: list[int]
-    encoded: dict[int, NDArray[np.float32]]
+    encoded: list[ShelfEntry]
 
 
 class Writer:
@@ -163,7 +159,7 @@ class Writer:
         by_draft = {id(draft): memory for draft, memory in zip(chosen, ids, strict=True)}
         known |= {d.external_id: by_draft[id(d)] for d in chosen if d.external_id is not None}
         answer = [by_draft[id(d)] if d.external_id is None else known[d.external_id] for d in drafts]
-        return _Written(answer, entries, gone, {memory: _unit(payload, facts) for memory, payload in encoded.items()})
+        return _Written(answer, entries, gone, self._rows_of(connection, number, encoded, facts))
 
     def _resolve(
         self,
@@ -203,7 +199,16 @@ class Writer:
 
     def _entry(self, memory: int, new: NewMemory, payload: StoredPayload, facts: StoreFacts) -> ShelfEntry:
         row = (memory, new.text, new.speaker, new.session, new.time, new.surprise, new.tier)
-        return entry_of((*row, payload.vector, payload.encoder), facts, encode_replies=self._config.encode_replies)
+        return self._as_entry((*row, payload.vector, payload.encoder, payload.tokens), facts)
+
+    def _rows_of(
+        self, connection: sqlite3.Connection, number: int, ids: Iterable[int], facts: StoreFacts
+    ) -> list[ShelfEntry]:
+        rows = (next(memories.scan(connection, number, after=each - 1, until=each)) for each in ids)
+        return [self._as_entry(row, facts) for row in rows]
+
+    def _as_entry(self, row: tuple[Any, ...], facts: StoreFacts) -> ShelfEntry:
+        return entry_of(row, facts, encode_replies=self._config.encode_replies)
 
     def _publish(self, done: _Written) -> None:
         self._live.publish(done.entries, gone=done.gone, encoded=done.encoded)
@@ -212,6 +217,8 @@ class Writer:
         """The first vectors fix the store's width and encoder; later ones must agree."""
         facts = read_facts(connection)
         width, encoder = facts.width, facts.encoder
+        if facts.token_width is None and any(payload.tokens for payload in new):
+            write_fact(connection, "token_width", str(self._config.token_width).encode())
         for payload in new:
             if payload.vector is None:
                 continue
@@ -247,10 +254,6 @@ def _new_memory(draft: CheckedDraft, payload: StoredPayload, surprise: float, no
         surprise=surprise,
         salt=secrets.token_bytes(SALT_BYTES),
     )
-
-
-def _unit(payload: StoredPayload, facts: StoreFacts) -> NDArray[np.float32]:
-    return unit_row(np.frombuffer(payload.vector or b"", "<f4"), width=facts.width)
 
 
 def _nothing() -> None:

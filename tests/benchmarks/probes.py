@@ -27,9 +27,7 @@ class Turn:
     text: str
 
     def draft(self) -> Draft:
-        return Draft(
-            text=self.text, speaker=self.speaker, session=self.session, time=self.time, external_id=self.id
-        )
+        return Draft(text=self.text, speaker=self.speaker, session=self.session, time=self.time, external_id=self.id)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Does the memory find the evidence? One store a conversation, all through the public API.
 
-    python tests/benchmarks/recall.py --data FILE [--conversations 47,48] [--encoder minilm] [--baselines] [--json]
+python tests/benchmarks/recall.py --data FILE [--conversations 47,48] [--encoder minilm] [--baselines] [--json]
 """
 
 from __future__ import annotations
@@ -51,7 +51,9 @@ def run(
                     profiles.add(used)
         if with_baselines:
             for name, rank in rankers(conversation, encoder).items():
-                by_baseline[name] += [_row(probe, rank(probe.question)) for probe in conversation.probes if probe.evidence]
+                by_baseline[name] += [
+                    _row(probe, rank(probe.question)) for probe in conversation.probes if probe.evidence
+                ]
     report = _report(rows)
     return {
         "encoder": "none" if encoder is None else encoder.identity,

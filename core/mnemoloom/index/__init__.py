@@ -1,7 +1,8 @@
 """Vectors and how near they are."""
 
 from mnemoloom.index.columns import Column
+from mnemoloom.index.digits import DigitIndex
 from mnemoloom.index.exact import VectorRows
 from mnemoloom.index.top import top_slots
 
-__all__ = ["Column", "VectorRows", "top_slots"]
+__all__ = ["Column", "DigitIndex", "VectorRows", "top_slots"]

@@ -39,6 +39,14 @@ class Column(Generic[S]):
         self._data[self._size] = value
         self._size += 1
 
+    def extend(self, rows: NDArray[S]) -> None:
+        """Append several rows."""
+        end = self._size + len(rows)
+        if end > len(self._data) or not self._data.flags.writeable:
+            self._own(max(64, end, 2 * self._size))
+        self._data[self._size : end] = rows
+        self._size = end
+
     def __setitem__(self, slot: int, value: Any) -> None:  # noqa: ANN401 - whatever numpy can store
         if not self._data.flags.writeable:
             self._own(max(64, self._size))

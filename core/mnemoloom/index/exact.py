@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from mnemoloom.errors import DimensionMismatchError, VectorError
 from mnemoloom.index.columns import Column
+from mnemoloom.index.scan import inner_products
 
 __all__ = ["VectorRows", "unit_row"]
 
@@ -42,8 +43,7 @@ def unit_row(vector: Any, *, width: int | None = None) -> Row:  # noqa: ANN401 -
 class VectorRows:
     """Unit rows by slot; slots without a vector hold zeros.
 
-    The width is that of the first vector. `scores` is one pass over the rows (einsum: on tall matrices it
-    reads memory twice as fast as a BLAS matrix–vector product, on one thread and in the same order always).
+    The width is that of the first vector.
     """
 
     def __init__(self, rows: Column[np.float32] | None = None, *, slots: int = 1) -> None:
@@ -75,5 +75,4 @@ class VectorRows:
 
     def scores(self, query: Row) -> NDArray[np.float32]:
         """Cosine of the unit row `query` with every slot; shape (slots,)."""
-        found: NDArray[np.float32] = np.einsum("ij,j->i", self.values, query)
-        return found
+        return inner_products(self.values, query)

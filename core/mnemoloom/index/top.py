@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 __all__ = ["top_slots"]
 
 _BLOCK = 64
+_SORTED = 1024  # fewer scores than this are sorted outright
 
 
 def top_slots(scores: NDArray[np.floating[Any]], k: int) -> NDArray[np.int64]:
@@ -19,8 +20,11 @@ def top_slots(scores: NDArray[np.floating[Any]], k: int) -> NDArray[np.int64]:
     Entries of −inf are never returned.
     """
     n = len(scores)
+    if n <= _SORTED:
+        ordered = np.argsort(-scores, kind="stable")[:k]
+        return ordered[scores[ordered] > -np.inf]
     pool = np.arange(n)
-    if n > 16 * _BLOCK and k < n // _BLOCK // 4:
+    if n > 16 * _BLOCK and k < n // _BLOCK // 2:
         whole = n // _BLOCK
         highest = scores[: whole * _BLOCK].reshape(whole, _BLOCK).max(axis=1)
         rows = np.flatnonzero(highest >= np.partition(highest, whole - k)[whole - k])

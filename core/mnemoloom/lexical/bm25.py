@@ -67,37 +67,45 @@ def bm25_scores(
     -------
     Scores of shape (slots,), 0 where no term matches.
     """
-    scores = np.zeros(len(eligible), np.float32)
-    scratch = np.zeros(len(eligible), np.float32)
-    for term in terms:
-        docs, tfs = postings.of(term)
-        held = eligible[docs]
-        if not held.all():
-            docs, tfs = docs[held], tfs[held]
-        if not len(docs):
-            continue
-        weight = np.float32(idf(n, len(docs)))
-        touched = _spread(scratch, docs, tfs, window)
-        tf = scratch[touched]
-        # A slot touched twice reads and writes the same value twice: no need to make them unique.
-        scores[touched] += weight * tf / (tf + saturation[touched])
-        scratch[touched] = 0.0
+    slots = len(eligible)
+    found = [entries for entries in (_held(postings, term, eligible) for term in terms) if len(entries[0])]
+    if not found:
+        return np.zeros(slots, np.float32)
+    sizes = [len(docs) for docs, _ in found]
+    # All terms at once: the weight of the t-th term in slot s stands at t · slots + s.
+    weights = np.zeros(len(found) * slots, np.float32)
+    rows = np.repeat(np.arange(len(found)) * slots, sizes)
+    docs, tfs = (np.concatenate(column) for column in zip(*found, strict=True))
+    places = _spread(weights, rows, docs, tfs, window)
+    at = (rows + places).ravel()
+    tf = weights[at]
+    rarity = np.tile(np.repeat(np.array([idf(n, size) for size in sizes], np.float32), sizes), len(places))
+    # A place that several neighbours touch is written several times, with the same value.
+    weights[at] = rarity * tf / (tf + saturation[places.ravel()])
+    scores: Floats = weights.reshape(len(found), slots).sum(axis=0)
     return scores
 
 
-def _spread(scratch: Floats, docs: NDArray[np.int32], tfs: Floats, window: Window | None) -> NDArray[np.integer[Any]]:
-    """Add the term's weight to its documents and their neighbours; return the slots touched."""
-    scratch[docs] = tfs
-    if window is None:
-        return docs
-    touched: list[NDArray[np.integer[Any]]] = [docs]
-    before: NDArray[np.integer[Any]] = docs
-    after: NDArray[np.integer[Any]] = docs
-    for gamma in window.gammas:
-        before, after = window.before[before], window.after[after]
-        share = np.float32(gamma) * tfs
-        # Within one direction every neighbour is named once, so += loses nothing (slot 0 aside).
-        scratch[before] += share
-        scratch[after] += share
-        touched += [before, after]
-    return np.concatenate(touched)
+def _held(postings: Postings, term: int, eligible: Mask) -> tuple[NDArray[np.int32], Floats]:
+    docs, tfs = postings.of(term)
+    held = eligible[docs]
+    return (docs, tfs) if held.all() else (docs[held], tfs[held])
+
+
+def _spread(
+    weights: Floats, rows: NDArray[np.int64], docs: NDArray[np.int32], tfs: Floats, window: Window | None
+) -> NDArray[np.integer[Any]]:
+    """Add the terms' weights to their documents and the neighbours of these; the slots touched, shape (ways, n)."""
+    weights[rows + docs] = tfs
+    places: list[NDArray[np.integer[Any]]] = [docs]
+    if window is not None:
+        before: NDArray[np.integer[Any]] = docs
+        after: NDArray[np.integer[Any]] = docs
+        for gamma in window.gammas:
+            before, after = window.before[before], window.after[after]
+            share = np.float32(gamma) * tfs
+            # Within one term and direction every neighbour is named once, so += loses nothing (slot 0 aside).
+            weights[rows + before] += share
+            weights[rows + after] += share
+            places += [before, after]
+    return np.stack(places)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mnemoloom.embedders.cached import CachedQueries, EncodedQuery
 from mnemoloom.embedders.checking import checked, checked_tokens
+from mnemoloom.errors import EmbedderAnswerError
 from mnemoloom.ports import Embedder, TokenEmbedder
 from mnemoloom.recall.late import Projection, seeded_projection
 
@@ -37,7 +38,7 @@ class Encoding:
     ) -> None:
         self.embedder = embedder
         self.width = width
-        self._token_width = token_width
+        self.token_width = token_width
         self._projection = projection
         self._queries = CachedQueries(embedder)
 
@@ -60,17 +61,21 @@ class Encoding:
     def query(self, text: str, *, tokens: bool) -> EncodedQuery:
         """Encode a question; recent ones are remembered. Raises EmbedderError."""
         encoded = self._queries.encode(text, tokens=tokens)
-        self._checked(encoded.row[None], 1)
+        if self.width is not None and len(encoded.row) != self.width:
+            raise EmbedderAnswerError(
+                f"{self.identity} must answer with rows of width {self.width}; got {len(encoded.row)}"
+            )
         return encoded
 
     def projection(self, dimension: int) -> Projection:
         """The token projection for token vectors of this width."""
         if self._projection is None or len(self._projection.mean) != dimension:
-            self._projection = seeded_projection(dimension, self._token_width)
+            self._projection = seeded_projection(dimension, self.token_width)
         return self._projection
 
     def learn(self, projection: Projection) -> None:
-        self._projection = projection
+        """Use another projection from now on."""
+        self._projection, self.token_width = projection, projection.basis.shape[1]
 
     def _checked(self, rows: NDArray[np.float32], count: int) -> NDArray[np.float32]:
         found = checked(rows, count=count, identity=self.identity, width=self.width)

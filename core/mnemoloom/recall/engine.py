@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mnemoloom.clock import Clock, from_millis
+from mnemoloom.clock import Clock
 from mnemoloom.config import AssistantProfile, ConcertProfile, Config, Profile, WeightedProfile, profile_named
 from mnemoloom.filters import Filter
 from mnemoloom.index.exact import unit_row
 from mnemoloom.recall.encoding import Encoding
 from mnemoloom.recall.explain import Findings, explain
-from mnemoloom.recall.late import Codes
 from mnemoloom.recall.live import LiveShelf
+from mnemoloom.recall.parts import Evidence
 from mnemoloom.recall.query import Query, read_query
-from mnemoloom.recall.ranking import Evidence, Ranking, rank
+from mnemoloom.recall.ranking import Ranking, rank
 from mnemoloom.recall.shelf import Shelf
 from mnemoloom.records import Explanation, Hit, RecallResult, Record
 from mnemoloom.storage import memories
@@ -59,7 +58,6 @@ class Recaller:
         profile, query, evidence = self._prepare(request)
         with self._live.reading() as (connection, shelf, number):
             allowed = self._allowed(connection, shelf, number, request)
-            evidence = self._with_codes(evidence, connection, shelf)
             ranking = rank(shelf, query, profile, evidence, allowed=allowed, limit=request.k, cold=request.cold)
             hits = self._hits(connection, shelf, number, ranking, request.expand)
         return RecallResult(
@@ -72,7 +70,6 @@ class Recaller:
         with self._live.reading() as (connection, shelf, number):
             allowed = self._allowed(connection, shelf, number, request)
             everything = replace(request, k=len(shelf.ids))
-            evidence = self._with_codes(evidence, connection, shelf)
             ranking = rank(shelf, query, profile, evidence, allowed=allowed, limit=everything.k, cold=request.cold)
             findings = Findings(
                 shelf=shelf,
@@ -122,12 +119,6 @@ class Recaller:
             vector=unit_row(row, width=width), now=now, tokens=tokens if projection else None, projection=projection
         )
 
-    def _with_codes(self, evidence: Evidence, connection: sqlite3.Connection, shelf: Shelf) -> Evidence:
-        if evidence.projection is None or self._encoding is None:
-            return evidence
-        width = evidence.projection.basis.shape[1]
-        return replace(evidence, codes=_code_reader(connection, shelf, self._encoding.identity, width))
-
     def _allowed(self, connection: sqlite3.Connection, shelf: Shelf, number: int, request: Request) -> Mask:
         """The slots that tier and filter let through."""
         eligible = shelf.eligible(cold=request.cold)
@@ -145,14 +136,10 @@ class Recaller:
         ids = shelf.ids.values
         wanted = {int(ids[slot]) for slot in ranking.slots}
         wanted |= {int(ids[slot]) for pair in around for side in pair for slot in side}
-        found = memories.records(connection, number, sorted(wanted))
-        moments = self._live.accessed
+        found = memories.records(connection, number, sorted(wanted), accessed=self._live.accessed)
 
         def record(slot: int) -> Record | None:
-            kept = found.get(int(ids[slot]))
-            if kept is not None and kept.id in moments:
-                return replace(kept, accessed=from_millis(moments[kept.id]))
-            return kept
+            return found.get(int(ids[slot]))
 
         hits = []
         for place, (slot, (before, after)) in enumerate(zip(ranking.slots, around, strict=True)):
@@ -184,23 +171,6 @@ def _uses_vectors(profile: Profile) -> bool:
     return isinstance(profile, ConcertProfile) or (
         isinstance(profile, (WeightedProfile, AssistantProfile)) and profile.dense > 0
     )
-
-
-def _code_reader(
-    connection: sqlite3.Connection, shelf: Shelf, encoder: str, width: int
-) -> Callable[[Slots], Sequence[Codes | None]]:
-    def read(slots: Slots) -> list[Codes | None]:
-        ids = shelf.ids.values[slots].tolist()
-        found = memories.token_codes(connection, ids, encoder=encoder)
-        return [_codes(found.get(memory), width) for memory in ids]
-
-    return read
-
-
-def _codes(stored: bytes | None, width: int) -> Codes | None:
-    if stored is None or len(stored) % width:
-        return None  # made for another projection, until reembed() reaches it
-    return np.frombuffer(stored, np.int8).reshape(-1, width)
 
 
 def _around(shelf: Shelf, slot: int, steps: int) -> tuple[list[int], list[int]]:

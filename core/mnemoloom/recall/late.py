@@ -8,7 +8,7 @@ projection belongs to the store and never changes once memories carry tokens.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -56,25 +56,31 @@ def principal_projection(tokens: NDArray[np.floating[Any]], width: int) -> Proje
 
 
 def maxsim(
-    query: TokenVectors, memories: Sequence[Codes | None], projection: Projection, weight: Callable[[str], float]
+    query: TokenVectors,
+    codes: Codes,
+    counts: NDArray[np.integer[Any]],
+    projection: Projection,
+    weight: Callable[[str], float],
 ) -> NDArray[np.float64]:
     """The MaxSim of each memory, shape (n,); one without tokens gets the lowest of the others.
 
-    `weight` gives a query word's rarity; when no word has any, all count alike.
+    Parameters
+    ----------
+    codes: the token codes of the memories, one memory after the other; shape (tokens, w).
+    counts: how many each memory has; shape (n,).
+    weight: a query word's rarity; when no word has any, all count alike.
     """
     rarity = np.array([weight(word) for word in query.words])
     if not rarity.any():
         rarity = np.ones(len(query.words))
     kept = rarity > 0
-    present = [i for i, codes in enumerate(memories) if codes is not None and len(codes)]
-    scores = np.full(len(memories), np.nan)
-    if present and kept.any():
-        words = projection.apply(query.vectors[kept])
-        blocks = [codes for codes in (memories[i] for i in present) if codes is not None]
-        similar = np.concatenate(blocks).astype(np.float32) @ words.T
-        starts = np.cumsum([0, *(len(block) for block in blocks[:-1])])
-        best = np.maximum.reduceat(similar, starts, axis=0)
-        scores[present] = best @ (rarity[kept] / rarity[kept].sum()) / 127.0
-    lowest = np.nanmin(scores) if present and kept.any() else 0.0
-    filled: NDArray[np.float64] = np.where(np.isnan(scores), lowest, scores)
-    return filled
+    present = np.flatnonzero(counts)
+    if not len(present) or not kept.any():
+        return np.zeros(len(counts))
+    words = projection.apply(query.vectors[kept])
+    similar = codes.astype(np.float32) @ words.T
+    starts = np.cumsum(counts[present]) - counts[present]
+    best = np.maximum.reduceat(similar, starts, axis=0) @ (rarity[kept] / rarity[kept].sum()) / 127.0
+    scores = np.full(len(counts), best.min())
+    scores[present] = best
+    return scores

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import RLock
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mnemoloom.errors import CorruptionError
 from mnemoloom.index.exact import unit_row
 from mnemoloom.lexical import Analyzer
-from mnemoloom.recall.shelf import Shelf, ShelfEntry
+from mnemoloom.recall.shelf import LAYOUT, Shelf, ShelfEntry
 from mnemoloom.recall.speakers import is_reply
 from mnemoloom.records import Tier
 from mnemoloom.storage import Store, memories, read_cache, write_cache
@@ -69,7 +68,7 @@ class LiveShelf:
         entries: Sequence[tuple[ShelfEntry, dict[int, int]]] = (),
         *,
         gone: Sequence[int] = (),
-        encoded: Mapping[int, NDArray[np.float32]] | None = None,
+        encoded: Sequence[ShelfEntry] = (),
     ) -> None:
         """Take in what a transaction of this handle stored, let go of what it removed, set vectors it made."""
         with self._lock:
@@ -82,10 +81,9 @@ class LiveShelf:
                 if entry.id > shelf.position:  # else it was loaded from the store already
                     shelf.add(entry, counts)
                     shelf.position = entry.id
-            for memory, vector in (encoded or {}).items():
-                slot = shelf.slot_of(memory)
-                if slot and (self._encode_replies or not shelf.replies()[slot]):
-                    shelf.set_vector(memory, vector)
+            for entry in encoded:
+                if entry.vector is not None and shelf.slot_of(entry.id):
+                    shelf.set_vector(entry.id, entry.vector, entry.codes)
 
     def change(self, act: Callable[[Shelf], None]) -> None:
         """Apply a change that is no new memory."""
@@ -124,6 +122,7 @@ class LiveShelf:
     def _fingerprint(self, connection: sqlite3.Connection) -> dict[str, Any]:
         facts = read_facts(connection)
         return {
+            "layout": LAYOUT,
             "store": facts.store_id,
             "encoder": facts.encoder,
             "width": facts.width,
@@ -183,19 +182,28 @@ class LiveShelf:
             entry = self._entry(row, facts)
             shelf.set_cold(entry.id, entry.cold)
             if change.op == "encode" and entry.vector is not None:
-                shelf.set_vector(entry.id, entry.vector)
+                shelf.set_vector(entry.id, entry.vector, entry.codes)
 
 
 def entry_of(row: tuple[Any, ...], facts: StoreFacts, *, encode_replies: bool) -> ShelfEntry:
     """A row of `memories.scan` as a shelf entry. Raises CorruptionError if it makes no sense."""
-    memory, text, speaker, session, time, surprise, tier, vector, encoder = row
+    memory, text, speaker, session, time, surprise, tier, vector, encoder, tokens = row
     wanted = encode_replies or encoder == CALLER or not is_reply(speaker)
     try:
         usable = vector is not None and wanted and facts.usable(encoder)
         unit = unit_row(np.frombuffer(vector, "<f4"), width=facts.width) if usable else None
+        codes = np.frombuffer(tokens, np.int8).reshape(-1, facts.token_width or 0) if usable and tokens else None
         cold = Tier(tier) is Tier.COLD
     except ValueError as error:
         raise CorruptionError(f"memory {memory} is damaged: {error}") from error
     return ShelfEntry(
-        id=memory, text=text, speaker=speaker, session=session, time=time, surprise=surprise, cold=cold, vector=unit
+        id=memory,
+        text=text,
+        speaker=speaker,
+        session=session,
+        time=time,
+        surprise=surprise,
+        cold=cold,
+        vector=unit,
+        codes=codes,
     )

@@ -1,12 +1,7 @@
-"""From a read query to a ranking: what each part adds to a memory's score.
-
-Scores are scaled over the whole namespace; a filter only hides memories. So a memory's score
-does not depend on the filter, and a tenant's ranking is that of a store holding the tenant alone.
-"""
+"""From a read query to a ranking, by one of three formulas."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,32 +11,19 @@ from numpy.typing import NDArray
 from mnemoloom.concert import concert_parts
 from mnemoloom.config import AssistantProfile, ConcertProfile, Profile, WeightedProfile
 from mnemoloom.index import top_slots
-from mnemoloom.ports import TokenVectors
-from mnemoloom.recall.dates import date_fit
-from mnemoloom.recall.late import Codes, Projection, maxsim
+from mnemoloom.recall import parts as part
+from mnemoloom.recall.parts import Evidence, Scope
 from mnemoloom.recall.query import Query
 from mnemoloom.recall.shelf import Shelf
 
-__all__ = ["Evidence", "Ranking", "rank"]
+__all__ = ["Ranking", "rank"]
 
 Mask = NDArray[np.bool_]
 Slots = NDArray[np.int64]
 Parts = dict[str, NDArray[np.floating[Any]]]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
-    """What is known of the query besides its words.
-
-    vector: its unit row (d,), or None without an encoder. tokens: its token vectors.
-    codes: gives the token codes of memories, by slot. now: milliseconds.
-    """
-
-    vector: NDArray[np.float32] | None
-    now: int
-    tokens: TokenVectors | None = None
-    projection: Projection | None = None
-    codes: Callable[[Slots], Sequence[Codes | None]] | None = None
+_NEAR = 256  # candidates of the index: 200 hold the true ten nearest of 100,000 with recall .9995
+_MATCHING = 128  # candidates by everything else, beside them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,192 +34,138 @@ class Ranking:
     parts: Parts
 
     def score(self, place: int) -> float:
+        """The score of the memory at a place, counted from 0."""
         return sum(self.parts_at(place).values())
 
     def parts_at(self, place: int) -> dict[str, float]:
+        """The named parts of that score."""
         return {name: float(values[place]) for name, values in self.parts.items()}
 
 
 def rank(
-    shelf: Shelf, query: Query, profile: Profile, evidence: Evidence, *, allowed: Mask, limit: int, cold: bool = False
+    shelf: Shelf,
+    query: Query,
+    profile: Profile,
+    evidence: Evidence,
+    *,
+    allowed: Mask,
+    limit: int,
+    cold: bool = False,
+    exact: bool = False,
 ) -> Ranking:
     """The `limit` best of the `allowed` slots.
 
-    `cold` lets cold memories count in the scaling; whether they are allowed is the mask's affair.
+    Parameters
+    ----------
+    cold: lets cold memories count in the scaling; whether they are allowed is the mask's affair.
+    exact: compare the query with every vector, however many there are.
     """
-    key = "all" if cold else "warm"
-    scope = _Scope(shelf, query, evidence, eligible=shelf.eligible(cold=cold), key=key, allowed=allowed, limit=limit)
+    eligible = shelf.eligible(cold=cold)
+    exact = exact or allowed is not eligible  # a filter could hide every candidate of the index
+    scope = Scope(
+        shelf=shelf,
+        query=query,
+        evidence=evidence,
+        eligible=eligible,
+        key="all" if cold else "warm",
+        allowed=allowed,
+        near=None if exact or evidence.vector is None else shelf.near(evidence.vector, max(_NEAR, 4 * limit)),
+    )
     if isinstance(profile, AssistantProfile):
-        return _assistant(scope, profile)
+        return _assistant(scope, profile, limit)
     if isinstance(profile, ConcertProfile):
-        return _concert(scope, profile)
-    return _weighted(scope, profile)
+        return _concert(scope, profile, limit)
+    return _weighted(scope, profile, limit)
 
 
-@dataclass(frozen=True, slots=True)
-class _Scope:
-    shelf: Shelf
-    query: Query
-    evidence: Evidence
-    eligible: Mask
-    key: str
-    allowed: Mask
-    limit: int
-
-    @property
-    def encoded(self) -> Mask:
-        return self.eligible & self.shelf.has_vector.values
-
-    def none(self) -> NDArray[np.float32]:
-        return np.zeros(len(self.eligible), np.float32)
-
-
-def _weighted(scope: _Scope, profile: WeightedProfile) -> Ranking:
-    parts = {
-        "dense": _dense(scope, profile.dense, profile.context),
-        "lexical": _lexical(scope, profile),
-        "speaker": _speaker(scope, profile.speaker),
-        "date": _date(scope, profile.date),
-        "recency": _recency(scope, profile.recency),
-    }
-    found = (parts["lexical"] > 0) | (parts["speaker"] > 0) | (parts["date"] > 0)
-    if profile.dense and scope.evidence.vector is not None:
-        found |= scope.encoded
-    total = np.where(scope.allowed & found, sum(parts.values(), scope.none()), -np.inf)
-    slots = _widened(total, max(scope.limit, profile.rerank), slack=profile.surprise)
-    kept: Parts = {name: values[slots].astype(np.float64) for name, values in parts.items()}
-    if profile.surprise:
-        kept["surprise"] = profile.surprise * scope.shelf.surprise_rank(slots)
-    slots, kept = _sorted(slots, kept)
-    if profile.maxsim:
-        slots, kept = _reranked(scope, profile, slots, kept)
-    return _cut(slots, {name: values for name, values in kept.items() if values.any()}, scope.limit)
+def _weighted(scope: Scope, profile: WeightedProfile, limit: int) -> Ranking:
+    parts = _given(
+        lexical=part.lexical(scope, profile),
+        speaker=part.speaker(scope, profile.speaker),
+        date=part.date(scope, profile.date),
+        recency=part.recency(scope, profile.recency),
+        surprise=part.surprise(scope, profile.surprise),
+    )
+    matching = _any(parts, "lexical", "speaker", "date")
+    pool = _pool(scope, parts, matching, max(limit, _MATCHING)) if not profile.context else None
+    parts = _at(parts, pool)
+    encoded = _take(scope.encoded, pool)
+    cosines = part.cosines(scope, pool, context=profile.context) if profile.dense else None
+    if cosines is not None:
+        mean = scope.mean_cosine(replies=True)
+        parts = _given(dense=part.dense(cosines, profile.dense, encoded, mean=mean)) | parts
+        matching = _take(matching, pool) | encoded
+    else:
+        matching = _take(matching, pool)
+    total = _total(parts, _take(scope.allowed, pool) & matching)
+    places = top_slots(total, max(limit, profile.rerank))
+    slots, kept = _sorted(places if pool is None else pool[places], _doubled(parts, places))
+    # MaxSim adds at least 0, so the memories that get it stay ahead of the rest.
+    late = part.late(scope, slots[: profile.rerank], profile.maxsim)
+    if late is not None:
+        slots, kept = _sorted(slots, kept | {"maxsim": np.pad(late, (0, len(slots) - len(late)))})
+    return _cut(slots, kept, limit)
 
 
-def _assistant(scope: _Scope, profile: AssistantProfile) -> Ranking:
+def _assistant(scope: Scope, profile: AssistantProfile, limit: int) -> Ranking:
     shelf, query = scope.shelf, scope.query
-    replies = shelf.replies()
-    messages = scope.eligible & ~replies
-    encoded = messages & shelf.has_vector.values
+    replies, answered = shelf.replies(), shelf.answered()
+    messages = shelf.derived(("messages", scope.key), lambda: scope.eligible & ~replies)
     own = shelf.lexical(
         query.terms, eligible=messages, gammas=(), k1=profile.k1, b=profile.b, key=f"messages {scope.key}"
     )
-    chunk = shelf.best_chunks(query.terms, eligible=scope.eligible, k1=profile.k1, b=profile.b, key=scope.key)
-    parts: Parts = {
-        "dense": _scaled_cosine(scope, profile.dense, _cosines(scope, 0.0), encoded),
-        "lexical": _shared(own, profile.lexical) * messages,
-        "recency": _recency(scope, profile.recency) * messages,
-    }
-    message_score = sum(parts.values(), scope.none())
-    answered = profile.answered_asked if query.asks_reply else profile.answered
-    parts["answered"] = np.where(replies, np.float32(answered) * message_score[shelf.answered()], 0).astype(np.float32)
-    parts["chunk"] = _shared(chunk, profile.chunk) * replies
-    found = (own > 0) | (chunk > 0)
-    if profile.dense and scope.evidence.vector is not None:
-        found |= encoded | (replies & encoded[shelf.answered()])
-    total = np.where(scope.allowed & found, sum(parts.values(), scope.none()), -np.inf)
-    slots = top_slots(total, scope.limit)
-    kept: Parts = {name: values[slots].astype(np.float64) for name, values in parts.items()}
-    return _cut(*_sorted(slots, {name: values for name, values in kept.items() if values.any()}), scope.limit)
-
-
-def _concert(scope: _Scope, profile: ConcertProfile) -> Ranking:
-    if scope.evidence.vector is None:
-        return Ranking(slots=np.empty(0, np.int64), parts={})
-    similarity = _cosines(scope, 0.0)
-    candidates = np.flatnonzero(scope.allowed & scope.encoded & (similarity >= profile.floor))
-    age = (scope.evidence.now - scope.shelf.times.values[candidates]) / 1000.0
-    settings = {"alpha": profile.alpha, "beta": profile.beta, "gamma": profile.gamma, "tau": profile.tau}
-    # Novelty costs a scan of the store for each memory, so only those that it could lift are measured.
-    nothing = np.zeros(len(candidates))
-    total = np.full(len(scope.eligible), -np.inf)
-    total[candidates] = sum(concert_parts(similarity[candidates], age, nothing, **settings).values())
-    slots = _widened(total, scope.limit, slack=2.0 * profile.gamma)
-    age = (scope.evidence.now - scope.shelf.times.values[slots]) / 1000.0
-    parts = concert_parts(similarity[slots], age, _novelty(scope.shelf, slots), **settings)
-    return _cut(*_sorted(slots, dict(parts)), scope.limit)
-
-
-def _dense(scope: _Scope, weight: float, context: float) -> NDArray[np.float32]:
-    if not weight or scope.evidence.vector is None:
-        return scope.none()
-    return _scaled_cosine(scope, weight, _cosines(scope, context), scope.encoded)
-
-
-def _cosines(scope: _Scope, context: float) -> NDArray[np.float32]:
-    """Cosine of the query with each memory, or with its context key normalise(e + context·(e₋₁ + e₊₁))."""
-    shelf, vector = scope.shelf, scope.evidence.vector
-    if vector is None or shelf.vectors.width is None:
-        return scope.none()
-    cosines = shelf.vectors.scores(vector)
-    if not context:
-        return cosines
-    beside = cosines[shelf.before.values] + cosines[shelf.after.values]
-    keyed: NDArray[np.float32] = (cosines + np.float32(context) * beside) / shelf.context_norms(context)
-    return keyed
-
-
-def _scaled_cosine(scope: _Scope, weight: float, cosines: NDArray[np.float32], encoded: Mask) -> NDArray[np.float32]:
-    """Weight · min–max over the encoded memories; the others get 0."""
-    if not weight or scope.evidence.vector is None or not encoded.any():
-        return scope.none()
-    low, high = cosines.min(where=encoded, initial=np.inf), cosines.max(where=encoded, initial=-np.inf)
-    scale = np.float32(weight / max(float(high - low), 1e-9))
-    return np.where(encoded, scale * (cosines - low), np.float32(0))
-
-
-def _lexical(scope: _Scope, profile: WeightedProfile) -> NDArray[np.float32]:
-    if not profile.lexical:
-        return scope.none()
-    scores = scope.shelf.lexical(
-        scope.query.topic_terms if profile.strip_names else scope.query.terms,
-        eligible=scope.eligible,
-        gammas=profile.window,
-        k1=profile.k1,
-        b=profile.b,
-        key=scope.key,
+    recency = part.recency(scope, profile.recency)
+    of_message = _given(
+        dense=_message_dense(scope, profile, own, messages),
+        lexical=part.shared(own, profile.lexical),
+        recency=None if recency is None else recency * messages,
     )
-    scores[0] = 0
-    return _shared(scores, profile.lexical)
+    weight = np.float32(profile.answered_asked if query.asks_reply else profile.answered)
+    score = sum(of_message.values(), np.zeros(len(replies), np.float32))
+    parts = _given(
+        **of_message, answered=np.where(replies, weight * score[answered], 0), chunk=part.chunks(scope, profile)
+    )
+    found = _any(parts, "lexical", "chunk")
+    if "dense" in parts:
+        compared = parts["dense"] != 0
+        found = found | compared | (replies & compared[answered])
+    slots = top_slots(_total(parts, scope.allowed & found), limit)
+    return _cut(*_sorted(slots, _doubled(parts, slots)), limit)
 
 
-def _shared(scores: NDArray[np.float32], weight: float) -> NDArray[np.float32]:
-    """Weight · score / best score."""
-    best = float(scores.max(initial=0.0))
-    return scores * np.float32(weight / best) if best > 0 else scores
+def _message_dense(
+    scope: Scope, profile: AssistantProfile, own: NDArray[np.float32], messages: Mask
+) -> NDArray[np.floating[Any]] | None:
+    """The dense part of the user's messages; with an index, only of those that could matter."""
+    if not profile.dense:
+        return None
+    encoded = scope.shelf.derived(("encoded messages", scope.key), lambda: messages & scope.shelf.has_vector.values)
+    mean = scope.mean_cosine(replies=False)
+    if scope.near is None:
+        cosines = part.cosines(scope)
+        return None if cosines is None else part.dense(cosines, profile.dense, encoded, mean=mean)
+    pool = _united(scope, scope.near, top_slots(np.where(own > 0, own, -np.inf), _MATCHING))
+    cosines = part.cosines(scope, pool)
+    values = None if cosines is None else part.dense(cosines, profile.dense, encoded[pool], mean=mean)
+    if values is None:
+        return None
+    spread = np.zeros(len(messages), np.float32)
+    spread[pool] = values
+    return spread
 
 
-def _speaker(scope: _Scope, weight: float) -> NDArray[np.float32]:
-    if not weight or scope.query.speaker is None:
-        return scope.none()
-    return np.float32(weight) * scope.shelf.spoken_by(scope.query.speaker)
-
-
-def _date(scope: _Scope, weight: float) -> NDArray[np.float32]:
-    if not weight or scope.query.date is None:
-        return scope.none()
-    return (weight * date_fit(scope.query.date, *scope.shelf.calendar())).astype(np.float32)
-
-
-def _recency(scope: _Scope, weight: float) -> NDArray[np.float32]:
-    """Only when the query asks for the newest (the youngest gains) or the first (the oldest gains)."""
-    if not weight or not scope.query.recency:
-        return scope.none()
-    age = scope.shelf.age_rank()
-    return (weight * (age if scope.query.recency > 0 else 1.0 - age)).astype(np.float32)
-
-
-def _reranked(scope: _Scope, profile: WeightedProfile, slots: Slots, parts: Parts) -> tuple[Slots, Parts]:
-    """Add the min–max scaled MaxSim to the best `rerank`; it is at least 0, so they stay ahead of the rest."""
-    evidence = scope.evidence
-    if evidence.tokens is None or evidence.projection is None or evidence.codes is None or not len(slots):
-        return slots, parts
-    best = slots[: profile.rerank]
-    scores = maxsim(evidence.tokens, evidence.codes(best), evidence.projection, scope.shelf.rarity)
-    spread = max(float(scores.max() - scores.min()), 1e-9)
-    late = np.zeros(len(slots))
-    late[: len(best)] = profile.maxsim * (scores - scores.min()) / spread
-    return _sorted(slots, parts | {"maxsim": late})
+def _concert(scope: Scope, profile: ConcertProfile, limit: int) -> Ranking:
+    similarity = part.cosines(scope)
+    if similarity is None:
+        return Ranking(slots=np.empty(0, np.int64), parts={})
+    settings = {"alpha": profile.alpha, "beta": profile.beta, "gamma": profile.gamma, "tau": profile.tau}
+    age = (scope.evidence.now - scope.shelf.times.values) / 1000.0
+    # Novelty costs a scan of the store for each memory, so only those that it could lift are measured.
+    parts: Parts = dict(concert_parts(similarity, age, np.zeros(len(age)), **settings))
+    total = _total(parts, scope.allowed & scope.encoded & (similarity >= profile.floor))
+    slots = _widened(total, limit, slack=2.0 * profile.gamma)
+    parts = dict(concert_parts(similarity[slots], age[slots], _novelty(scope.shelf, slots), **settings))
+    return _cut(*_sorted(slots, parts), limit)
 
 
 def _novelty(shelf: Shelf, slots: Slots) -> NDArray[np.float64]:
@@ -249,6 +177,50 @@ def _novelty(shelf: Shelf, slots: Slots) -> NDArray[np.float64]:
         if len(earlier):
             novelty[place] = 1.0 - float((rows[earlier] @ rows[slot]).max())
     return novelty
+
+
+def _pool(scope: Scope, parts: Parts, matching: Mask, count: int) -> Slots | None:
+    """The slots worth comparing: the nearest by the index, and the best by everything else. None means all."""
+    if scope.near is None:
+        return None
+    return _united(scope, scope.near, top_slots(_total(parts, scope.allowed & matching), count))
+
+
+def _united(scope: Scope, *groups: Slots) -> Slots:
+    """The slots of several groups, ascending, each once."""
+    chosen = np.zeros(len(scope.eligible), np.bool_)
+    for group in groups:
+        chosen[group] = True
+    return np.flatnonzero(chosen)
+
+
+def _given(**parts: NDArray[np.floating[Any]] | None) -> Parts:
+    return {name: values for name, values in parts.items() if values is not None}
+
+
+def _any(parts: Parts, *names: str) -> Mask:
+    """Slots for which one of these parts speaks; a single False where none of them is given."""
+    masks = [parts[name] > 0 for name in names if name in parts]
+    return np.logical_or.reduce(masks) if masks else np.zeros(1, np.bool_)
+
+
+def _total(parts: Parts, candidates: Mask) -> NDArray[np.floating[Any]]:
+    """The sum of the parts; −inf where there is no candidate."""
+    total = sum(parts.values(), np.zeros(candidates.shape, np.float32))
+    total[~candidates] = -np.inf
+    return total
+
+
+def _take(values: NDArray[Any], pool: Slots | None) -> NDArray[Any]:
+    return values if pool is None or len(values) == 1 else values[pool]
+
+
+def _at(parts: Parts, pool: Slots | None) -> Parts:
+    return parts if pool is None else {name: values[pool] for name, values in parts.items()}
+
+
+def _doubled(parts: Parts, places: Slots) -> Parts:
+    return {name: values[places].astype(np.float64) for name, values in parts.items()}
 
 
 def _widened(total: NDArray[np.floating[Any]], limit: int, *, slack: float) -> Slots:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mnemoloom.index import Column, VectorRows
+from mnemoloom.index import Column, DigitIndex, VectorRows
 from mnemoloom.lexical import Analyzer, Postings, Vocabulary, Window, bm25_scores, idf
 from mnemoloom.recall.cues import Cues, cues_for
 from mnemoloom.recall.speakers import Names, is_name, is_reply
@@ -28,14 +28,19 @@ T = TypeVar("T")
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float32]
 
+LAYOUT = 1  # of `Shelf.state`; a cache with another one is rebuilt
 CHUNK_WORDS = 120
+DIGITS_FROM = 5_000  # below, a scan of the exact rows is faster
 _DAY = 86_400_000
 _MONTH_EPOCH = 1970 * 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShelfEntry:
-    """What the shelf needs to know of a memory. `vector` is a unit row (d,); `time` is in milliseconds."""
+    """What the shelf needs to know of a memory.
+
+    vector: a unit row (d,). codes: its token codes, shape (tokens, w). time: in milliseconds.
+    """
 
     id: int
     text: str
@@ -45,6 +50,7 @@ class ShelfEntry:
     surprise: float
     cold: bool
     vector: NDArray[np.float32] | None
+    codes: NDArray[np.int8] | None = None
 
 
 class _Labels:
@@ -94,8 +100,13 @@ class Shelf:
         self.sessions = Column(np.int32)
         self.before = Column(np.int32)
         self.after = Column(np.int32)
+        self.code_starts = Column(np.int64)
+        self.code_counts = Column(np.int32)
+        self._codes: Column[np.int8] | None = None
         self.chunk_slots = Column(np.int32)
         self._chunk_lengths = Column(np.float32)
+        self._digits: DigitIndex | None = None
+        self._sums: NDArray[np.float64] | None = None  # of the vectors; by (cold, reply)
         self._derived: dict[object, Any] = {}
 
     # -- changing -----------------------------------------------------------------------------------
@@ -121,6 +132,9 @@ class Shelf:
         self.cold.append(entry.cold)
         self.has_vector.append(entry.vector is not None)
         self.vectors.append(entry.vector)
+        self.code_starts.append(0)
+        self.code_counts.append(0)
+        self._set_codes(slot, entry.codes)
         self.lengths.append(sum(counts.values()))
         self.surprise.append(entry.surprise)
         self.speakers.append(self._speakers.number(entry.speaker))
@@ -131,6 +145,7 @@ class Shelf:
             self.after[previous] = slot
         if not alone:
             self._last_of_session[session] = slot
+        self._sum_up(slot, 1.0)
         self.postings.add(slot, counts)
         if is_reply(entry.speaker):
             self._add_chunks(slot, entry.text)
@@ -141,6 +156,7 @@ class Shelf:
         slot = self.slot_of(memory_id)
         if not slot:
             return
+        self._sum_up(slot, -1.0)
         self.alive[slot] = False
         before, after = int(self.before.values[slot]), int(self.after.values[slot])
         session = int(self.sessions.values[slot])
@@ -153,14 +169,33 @@ class Shelf:
         self._derived.clear()
 
     def set_cold(self, memory_id: int, cold: bool) -> None:
-        self.cold[self.slot_of(memory_id)] = cold
+        slot = self.slot_of(memory_id)
+        self._sum_up(slot, -1.0)
+        self.cold[slot] = cold
+        self._sum_up(slot, 1.0)
         self._derived.clear()
 
-    def set_vector(self, memory_id: int, vector: NDArray[np.float32]) -> None:
+    def set_vector(self, memory_id: int, vector: NDArray[np.float32], codes: NDArray[np.int8] | None) -> None:
         slot = self.slot_of(memory_id)
+        self._sum_up(slot, -1.0)
+        self._set_codes(slot, codes)
         self.vectors.replace(slot, vector)
         self.has_vector[slot] = True
+        self._sum_up(slot, 1.0)
+        self._digits = None
         self._derived.clear()
+
+    def _set_codes(self, slot: int, codes: NDArray[np.int8] | None) -> None:
+        """Keep a slot's token codes at the end of all codes; older ones of the slot are left behind."""
+        if codes is None or not len(codes):
+            self.code_counts[slot] = 0
+            return
+        if self._codes is None:
+            self._codes = Column(np.int8, width=codes.shape[1])
+        if codes.shape[1] == self._codes.values.shape[1]:
+            self.code_starts[slot] = len(self._codes)
+            self.code_counts[slot] = len(codes)
+            self._codes.extend(codes)
 
     def _add_chunks(self, slot: int, text: str) -> None:
         words = self.analyzer.words(text)
@@ -270,6 +305,12 @@ class Shelf:
 
     def rarity(self, word: str) -> float:
         """Idf of a lower-case word; 0 for stop words, the highest for words that no memory holds."""
+        known: dict[str, float] = self.derived("rarity", dict)
+        if word not in known:
+            known[word] = self._measure_rarity(word)
+        return known[word]
+
+    def _measure_rarity(self, word: str) -> float:
         stem = self.analyzer.stem(word)
         if not stem:
             return 0.0
@@ -277,15 +318,36 @@ class Shelf:
         docs = self.postings.of(number)[0] if number is not None else ()
         return idf(len(self), int(np.count_nonzero(self.alive.values[docs])) if len(docs) else 0)
 
-    def surprise_rank(self, slots: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Where the surprise of each slot stands among those of its speaker, in [0, 1]."""
-        ordered = self.derived("surprise", self._surprise_by_speaker)
-        ranks = np.full(len(slots), 0.5)
-        speakers, values = self.speakers.values[slots], self.surprise.values[slots]
-        for speaker in np.unique(speakers):
-            of_speaker = speakers == speaker
-            ranks[of_speaker] = rank_within(values[of_speaker], ordered[int(speaker)])
-        return ranks
+    def near(self, query: NDArray[np.float32], count: int) -> NDArray[np.int64] | None:
+        """About the `count` slots whose vectors are nearest, or None where scanning all rows is the better way."""
+        slots = len(self.ids)
+        if slots < DIGITS_FROM or self.vectors.width is None or not DigitIndex.available():
+            return None
+        if self._digits is None:
+            self._digits = DigitIndex(self.vectors.width)
+        self._digits.add(self.vectors.values[len(self._digits) : slots])
+        return self._digits.nearest(query, count)
+
+    def mean_cosine(self, query: NDArray[np.float32], *, cold: bool, replies: bool) -> float:
+        """The mean cosine of a query with all memories that have a vector, or with those that are no replies."""
+        groups = [(c, r) for c in range(1 + cold) for r in range(1 + replies)]
+        counts = self.derived("encoded groups", self._count_encoded)
+        if self._sums is None:
+            self._sums = self._sum_all()
+        n = sum(counts[group] for group in groups)
+        return float(sum(self._sums[group] for group in groups) @ query) / n if n else 0.0
+
+    def codes_of(self, slots: NDArray[np.int64]) -> tuple[NDArray[np.int8], NDArray[np.int32]]:
+        """The token codes of some slots, one after the other, and how many each has."""
+        counts = self.code_counts.values[slots]
+        if self._codes is None:
+            return np.zeros((0, 1), np.int8), counts
+        codes, starts = self._codes.values, self.code_starts.values[slots]
+        return np.concatenate([codes[a : a + n] for a, n in zip(starts, counts, strict=True)]), counts
+
+    def surprise_rank(self) -> Floats:
+        """Where the surprise of each memory stands among those of its speaker, in [0, 1]. Shape (slots,)."""
+        return self.derived("surprise", self._rank_surprise)
 
     def age_rank(self) -> NDArray[np.float64]:
         """0 for the oldest memory, 1 for the newest, by the time when it was said. Shape (slots,)."""
@@ -312,6 +374,27 @@ class Shelf:
         flags: Mask = np.array(list(map(is_reply, self._speakers.all)), np.bool_)[self.speakers.values]
         return flags
 
+    def _groups(self) -> NDArray[np.int64]:
+        return 2 * self.cold.values.astype(np.int64) + self.replies()
+
+    def _count_encoded(self) -> NDArray[np.int64]:
+        encoded = self.alive.values & self.has_vector.values
+        return np.bincount(self._groups()[encoded], minlength=4).reshape(2, 2)
+
+    def _sum_all(self) -> NDArray[np.float64]:
+        sums = np.zeros((4, self.vectors.values.shape[1]))
+        groups, alive = self._groups(), self.alive.values
+        for group in range(4):
+            rows = self.vectors.values[alive & (groups == group)]
+            sums[group] = rows.sum(axis=0, dtype=np.float64)
+        return sums.reshape(2, 2, -1)
+
+    def _sum_up(self, slot: int, sign: float) -> None:
+        """Take a slot's vector into the sums, or out of them."""
+        if self._sums is not None and self.has_vector.values[slot]:
+            reply = is_reply(self._speakers.all[self.speakers.values[slot]])
+            self._sums[int(self.cold.values[slot]), int(reply)] += sign * self.vectors.values[slot]
+
     def _count_labels(self) -> Counter[str]:
         counts = np.bincount(self.speakers.values[self.alive.values], minlength=len(self._speakers.all))
         return Counter({label: int(n) for label, n in zip(self._speakers.all, counts, strict=True) if n and label})
@@ -332,12 +415,15 @@ class Shelf:
             lengths += np.float32(gamma) * (self.lengths.values[before] + self.lengths.values[after])
         return _saturation(lengths, eligible, k1=k1, b=b)
 
-    def _surprise_by_speaker(self) -> dict[int, Floats]:
-        speakers, alive = self.speakers.values, self.alive.values
-        return {
-            int(speaker): np.sort(self.surprise.values[alive & (speakers == speaker)])
-            for speaker in np.unique(speakers)
-        }
+    def _rank_surprise(self) -> Floats:
+        ranks = np.zeros(len(self.ids), np.float32)
+        living = np.flatnonzero(self.alive.values)
+        by_speaker = living[np.argsort(self.speakers.values[living], kind="stable")]
+        starts = np.flatnonzero(np.diff(self.speakers.values[by_speaker])) + 1
+        for slots in np.split(by_speaker, starts):
+            values = self.surprise.values[slots]
+            ranks[slots] = rank_within(values, np.sort(values))
+        return ranks
 
     def _rank_ages(self) -> NDArray[np.float64]:
         alive = np.flatnonzero(self.alive.values)
@@ -357,6 +443,7 @@ class Shelf:
         """Arrays and facts from which `from_state` makes an equal shelf."""
         arrays: dict[str, NDArray[Any]] = {name: getattr(self, name).values for name in _COLUMNS}
         arrays["vectors"] = self.vectors.values
+        arrays["codes"] = np.zeros((0, 1), np.int8) if self._codes is None else self._codes.values
         for prefix, part in (("p.", self.postings), ("c.", self.chunks), ("s.", self.surprise_state)):
             arrays |= {prefix + name: array for name, array in part.arrays().items()}
         facts = {
@@ -382,6 +469,8 @@ class Shelf:
         }
         shelf.postings, shelf.chunks = Postings.from_arrays(parts["p."]), Postings.from_arrays(parts["c."])
         shelf.surprise_state = SurpriseState.from_arrays(parts["s."])
+        if len(arrays["codes"]):
+            shelf._codes = Column(np.int8, data=arrays["codes"])
         rows = arrays["vectors"]
         shelf.vectors = VectorRows(Column(np.float32, data=rows) if rows.shape[1] else None, slots=len(rows))
         linked = (shelf.sessions.values > 0) | (shelf.speakers.values > 0)
@@ -402,6 +491,8 @@ _COLUMNS = (
     "sessions",
     "before",
     "after",
+    "code_starts",
+    "code_counts",
     "chunk_slots",
     "_chunk_lengths",
 )

@@ -17,11 +17,17 @@ CALLER = "caller"  # the encoder of vectors that the caller brought along
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreFacts:
-    """store_id: 32 hex digits. projection: mean and basis of the token projection, stacked (1 + w, D)."""
+    """Who the store is and how its vectors were made.
+
+    store_id: 32 hex digits. encoder: whose vectors it holds; width: how wide they are.
+    token_width: numbers in a token code. projection: mean and directions of a learned token projection,
+    stacked (1 + w, D); None for the seeded one.
+    """
 
     store_id: str
     encoder: str | None
     width: int | None
+    token_width: int | None
     projection: NDArray[np.float32] | None
 
     def usable(self, encoder: str | None) -> bool:
@@ -37,6 +43,7 @@ def read_facts(connection: sqlite3.Connection) -> StoreFacts:
             store_id=found["store_id"].decode(),
             encoder=found["encoder"].decode() if "encoder" in found else None,
             width=int(found["width"]) if "width" in found else None,
+            token_width=int(found["token_width"]) if "token_width" in found else None,
             projection=_projection(found.get("projection")),
         )
     except (KeyError, ValueError) as error:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -37,7 +37,6 @@ __all__ = [
     "records",
     "scan",
     "tier_counts",
-    "token_codes",
     "touch",
     "update_policy",
     "update_vectors",
@@ -99,7 +98,7 @@ class Change(NamedTuple):
 
 
 _SCAN = """
-SELECT m.id, p.text, m.speaker, m.session, m.time, m.surprise, m.tier, p.vector, p.encoder
+SELECT m.id, p.text, m.speaker, m.session, m.time, m.surprise, m.tier, p.vector, p.encoder, p.tokens
 FROM memories m JOIN payloads p ON p.id = m.payload WHERE m.namespace = ? AND m.id > ? AND m.id <= ? ORDER BY m.id
 """
 _RECORDS = """
@@ -215,7 +214,7 @@ def external_ids(connection: sqlite3.Connection, namespace: int, asked: Sequence
 def scan(
     connection: sqlite3.Connection, namespace: int, *, after: int = 0, until: int = 1 << 62
 ) -> Iterator[tuple[Any, ...]]:
-    """(id, text, speaker, session, time, surprise, tier, vector bytes, encoder) of memories with after < id ≤ until."""
+    """Memories with after < id ≤ until: id, text, speaker, session, time, surprise, tier, vector, encoder, tokens."""
     return connection.execute(_SCAN, (namespace, after, until))
 
 
@@ -227,9 +226,13 @@ def changes(connection: sqlite3.Connection, namespace: int, *, after: int) -> li
     return [Change(*row) for row in found]
 
 
-def records(connection: sqlite3.Connection, namespace: int, ids: Sequence[int]) -> dict[int, Record]:
-    """The records of those ids that exist in the namespace."""
-    return {row[0]: _record(row) for row in connection.execute(_RECORDS, (json.dumps(ids), namespace))}
+def records(
+    connection: sqlite3.Connection, namespace: int, ids: Sequence[int], *, accessed: Mapping[int, int] | None = None
+) -> dict[int, Record]:
+    """The records of those ids that exist in the namespace; `accessed` holds newer times of access, by id."""
+    noted = accessed or {}
+    rows = connection.execute(_RECORDS, (json.dumps(ids), namespace))
+    return {row[0]: _record(row, noted.get(row[0], row[9])) for row in rows}
 
 
 def item_of(connection: sqlite3.Connection, memory: int, *, store: str) -> bytes:
@@ -322,7 +325,7 @@ def _row(seq: int, namespace: int, payload: int, memory: NewMemory) -> tuple[Any
     )
 
 
-def _record(row: Sequence[Any]) -> Record:
+def _record(row: Sequence[Any], accessed: int | None) -> Record:
     try:
         return Record(
             id=row[0],
@@ -330,11 +333,11 @@ def _record(row: Sequence[Any]) -> Record:
             speaker=row[2],
             session=row[3],
             time=from_millis(row[4]),
-            metadata=json.loads(row[5]),
+            metadata={} if row[5] == "{}" else json.loads(row[5]),
             tier=Tier(row[6]),
             pinned=bool(row[7]),
             created=from_millis(row[8]),
-            accessed=None if row[9] is None else from_millis(row[9]),
+            accessed=None if accessed is None else from_millis(accessed),
             pointer=row[10].hex(),
             external_id=row[11],
             source=row[12],
@@ -343,17 +346,6 @@ def _record(row: Sequence[Any]) -> Record:
         )
     except (ValueError, OverflowError) as error:
         raise CorruptionError(f"memory {row[0]} holds values that cannot be read: {error}") from error
-
-
-def token_codes(connection: sqlite3.Connection, ids: Sequence[int], *, encoder: str) -> dict[int, bytes]:
-    """The token codes of memories whose encoder made any."""
-    return dict(
-        connection.execute(
-            "SELECT m.id, p.tokens FROM memories m JOIN payloads p ON p.id = m.payload "
-            "WHERE m.id IN (SELECT value FROM json_each(?)) AND p.encoder = ? AND p.tokens IS NOT NULL",
-            (json.dumps(ids), encoder),
-        )
-    )
 
 
 def payload_vectors(

@@ -1,0 +1,175 @@
+"""What each kind of evidence adds to the scores: one function a part, None where it has nothing to say.
+
+Scores are scaled over the whole namespace; a filter only hides memories. So a memory's score does not depend
+on the filter, and a tenant's ranking is that of a store holding the tenant alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnemoloom.config import AssistantProfile, WeightedProfile
+from mnemoloom.ports import TokenVectors
+from mnemoloom.recall.dates import date_fit
+from mnemoloom.recall.late import Projection, maxsim
+from mnemoloom.recall.query import Query
+from mnemoloom.recall.shelf import Shelf
+
+__all__ = [
+    "Evidence",
+    "Scope",
+    "chunks",
+    "cosines",
+    "date",
+    "dense",
+    "late",
+    "lexical",
+    "recency",
+    "shared",
+    "speaker",
+    "surprise",
+]
+
+Mask = NDArray[np.bool_]
+Slots = NDArray[np.int64]
+Part = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What is known of the query besides its words.
+
+    vector: its unit row (d,), or None without an encoder. now: milliseconds.
+    tokens, projection: its token vectors, and what brings them into the space of the memories' token codes.
+    """
+
+    vector: NDArray[np.float32] | None
+    now: int
+    tokens: TokenVectors | None = None
+    projection: Projection | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """A query, the shelf it is asked of, and the slots that count.
+
+    eligible: the living slots that count in the scaling; key: names that set. allowed: those that may be hits.
+    near: the slots that an index found nearest, None where every vector is compared.
+    """
+
+    shelf: Shelf
+    query: Query
+    evidence: Evidence
+    eligible: Mask
+    key: str
+    allowed: Mask
+    near: Slots | None = None
+
+    def mean_cosine(self, *, replies: bool) -> float:
+        """The mean cosine of the query with the eligible memories that have a vector."""
+        vector = self.evidence.vector
+        return 0.0 if vector is None else self.shelf.mean_cosine(vector, cold=self.key == "all", replies=replies)
+
+    @property
+    def encoded(self) -> Mask:
+        """Eligible slots with a vector."""
+        return self.shelf.derived(("encoded", self.key), lambda: self.eligible & self.shelf.has_vector.values)
+
+
+def cosines(scope: Scope, slots: Slots | None = None, *, context: float = 0.0) -> Part | None:
+    """Cosine of the query with the memories in `slots`, or with all.
+
+    With `context`, the memory is represented by its context key normalise(e + context·(e₋₁ + e₊₁)).
+    """
+    shelf, vector = scope.shelf, scope.evidence.vector
+    if vector is None or shelf.vectors.width is None:
+        return None
+    if not context:
+        return shelf.vectors.scores(vector) if slots is None else shelf.vectors.values[slots] @ vector
+    found = shelf.vectors.scores(vector)
+    beside = found[shelf.before.values] + found[shelf.after.values]
+    keyed = np.asarray((found + np.float32(context) * beside) / shelf.context_norms(context), np.float32)
+    return keyed if slots is None else keyed[slots]
+
+
+def dense(values: Part, weight: float, among: Mask, *, mean: float) -> Part | None:
+    """Weight · (cosine − mean) / (best − mean), among some of the values; the others get 0.
+
+    `mean` is that of the whole namespace: a query that is near everything says little about anything.
+    """
+    taken = values[among]
+    if not len(taken):
+        return None
+    scale = weight / max(float(taken.max()) - mean, 1e-9)
+    return np.where(among, (values - np.float32(mean)) * np.float32(scale), np.float32(0))
+
+
+def shared(values: Part, weight: float) -> Part | None:
+    """Weight · score / best score; None where nothing matches."""
+    best = float(values.max(initial=0.0))
+    return values * np.float32(weight / best) if best > 0 and weight else None
+
+
+def lexical(scope: Scope, profile: WeightedProfile) -> Part | None:
+    """BM25 over the window, as a share of the best."""
+    if not profile.lexical:
+        return None
+    scores = scope.shelf.lexical(
+        scope.query.topic_terms if profile.strip_names else scope.query.terms,
+        eligible=scope.eligible,
+        gammas=profile.window,
+        k1=profile.k1,
+        b=profile.b,
+        key=scope.key,
+    )
+    scores[0] = 0  # where the words of neighbours that are not there have gathered
+    return shared(scores, profile.lexical)
+
+
+def chunks(scope: Scope, profile: AssistantProfile) -> Part | None:
+    """BM25 of each reply's best chunk, as a share of the best."""
+    scores = scope.shelf.best_chunks(
+        scope.query.terms, eligible=scope.eligible, k1=profile.k1, b=profile.b, key=scope.key
+    )
+    return shared(scores, profile.chunk)
+
+
+def speaker(scope: Scope, weight: float) -> Part | None:
+    """Added to what the speaker said whom the query names."""
+    if not weight or scope.query.speaker is None:
+        return None
+    return np.float32(weight) * scope.shelf.spoken_by(scope.query.speaker)
+
+
+def date(scope: Scope, weight: float) -> Part | None:
+    """How well the time fits the date that the query states."""
+    if not weight or scope.query.date is None:
+        return None
+    return np.asarray(weight * date_fit(scope.query.date, *scope.shelf.calendar()), np.float32)
+
+
+def recency(scope: Scope, weight: float) -> Part | None:
+    """Only when the query asks for the newest (the youngest gains) or the first (the oldest gains)."""
+    if not weight or not scope.query.recency:
+        return None
+    age = scope.shelf.age_rank()
+    return np.asarray(weight * (age if scope.query.recency > 0 else 1.0 - age), np.float32)
+
+
+def surprise(scope: Scope, weight: float) -> Part | None:
+    """How much a memory said, among those of its speaker; the same for every query."""
+    return scope.shelf.surprise_rank() * np.float32(weight) if weight else None
+
+
+def late(scope: Scope, slots: Slots, weight: float) -> NDArray[np.floating[Any]] | None:
+    """Weight · min–max of MaxSim among a few slots; shape (len(slots),)."""
+    evidence = scope.evidence
+    if not weight or evidence.tokens is None or evidence.projection is None or not len(slots):
+        return None
+    scores = maxsim(evidence.tokens, *scope.shelf.codes_of(slots), evidence.projection, scope.shelf.rarity)
+    low, high = float(scores.min()), float(scores.max())
+    return weight * (scores - low) / max(high - low, 1e-9)
