@@ -49,11 +49,11 @@ def to_millis(moment: datetime | str | float) -> int:
         moment = datetime.fromisoformat(moment[:-1] + "+00:00" if moment.endswith("Z") else moment)
     if isinstance(moment, datetime):
         aware = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
-        return round(aware.timestamp() * 1000)
+        moment = aware.timestamp()
     if isinstance(moment, bool) or not isinstance(moment, (int, float)):
         raise TypeError(f"a time must be a datetime, an ISO 8601 string or epoch seconds; got {type(moment).__name__}")
     millis = round(moment * 1000)
-    from_millis(millis)  # a time that no calendar can show is refused here, not at reading
+    from_millis(millis)  # a time that no calendar can show is refused here, not when it is read
     return millis
 
 

@@ -167,9 +167,10 @@ class EmbedderError(LoomError, RuntimeError):
 class EmbedderMismatchError(EmbedderError, ValueError):
     """The encoder is not the one whose vectors the store holds."""
 
-    def __init__(self, *, stored: str, offered: str) -> None:
+    def __init__(self, *, stored: str, offered: str, message: str | None = None) -> None:
         super().__init__(
-            f"this store holds vectors of {stored!r}, but the embedder offered is {offered!r}; "
+            message
+            or f"this store holds vectors of {stored!r}, but the embedder offered is {offered!r}; "
             "open it with the same embedder, or with reembed=True to encode every memory again"
         )
         self.stored, self.offered = stored, offered

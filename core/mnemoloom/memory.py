@@ -23,6 +23,7 @@ from mnemoloom.remembering import Existing, Writer
 from mnemoloom.statistics import Stats, gather
 from mnemoloom.storage import memories
 from mnemoloom.storage.verify import VerifyReport, verify_store
+from mnemoloom.transfer import Conflict, ExportReport, ImportReport, export_bundle, import_bundle
 
 __all__ = ["Memory"]
 
@@ -193,6 +194,7 @@ class Memory(AsyncVerbs):
         expand: int = 0,
         asker: str | None = None,
         vector: Any = None,  # noqa: ANN401 - anything numpy reads as a row
+        exact: bool = False,
         update: bool = True,
     ) -> RecallResult:
         """The memories that answer a query, best first.
@@ -206,16 +208,19 @@ class Memory(AsyncVerbs):
         expand: attach up to this many neighbours of the session to each hit.
         asker: the speaker whom "I" and "my" stand for.
         vector: the query's encoding, if the caller has it; shape (d,).
+        exact: compare the query with every vector; beyond 5,000 memories an index picks the candidates otherwise.
         update: note the time of access on the hits; False leaves no trace of the question.
 
         Raises
         ------
         TextError, FilterError, ValidationError, EmbedderError
         """
-        request = self._request(query, k, profile, where, speaker, session, after, before, tier, expand, asker, vector)
+        request = self._request(
+            query, k, profile, where, speaker, session, after, before, tier, expand, asker, vector, exact
+        )
         result = self._recaller.recall(request)
         if update and not self._opened.store.read_only:
-            self._live.accessed |= dict.fromkeys((hit.id for hit in result), self._opened.now())
+            self._live.note_access((hit.id for hit in result), self._opened.now())
         return result
 
     def why(
@@ -235,7 +240,7 @@ class Memory(AsyncVerbs):
         vector: Any = None,  # noqa: ANN401 - anything numpy reads as a row
     ) -> Explanation:
         """Why `recall`, asked the same, returns a memory, or which stage lets it go."""
-        request = self._request(query, k, profile, where, speaker, session, after, before, tier, 0, asker, vector)
+        request = self._request(query, k, profile, where, speaker, session, after, before, tier, 0, asker, vector, True)
         memory = key if isinstance(key, int) else self._id(key)
         return self._recaller.why(request, memory)
 
@@ -254,14 +259,15 @@ class Memory(AsyncVerbs):
         condition = parse_filter(where)
         with self._opened.store.reading() as connection:
             number = self._live.number(connection)
-            if number is None:
-                return
-            ids = matching_ids(connection, number, condition)
-        ids = ids[ids > after_id][:limit]
+            ids = [] if number is None else matching_ids(connection, number, condition).tolist()
+        return self._paged([each for each in ids if each > after_id][:limit])
+
+    def _paged(self, ids: list[int]) -> Iterator[Record]:
         for start in range(0, len(ids), _PAGE):
-            page = ids[start : start + _PAGE].tolist()
+            page = ids[start : start + _PAGE]
             with self._opened.store.reading() as connection:
-                found = memories.records(connection, number, page)
+                number = self._live.number(connection)
+                found = memories.records(connection, number or 0, page)
             yield from (found[memory] for memory in page if memory in found)
 
     def __len__(self) -> int:
@@ -313,6 +319,29 @@ class Memory(AsyncVerbs):
         with self._opened.store.reading() as connection:
             return verify_store(connection, store=self._opened.store_id)
 
+    def export(self, folder: str | Path, *, progress: Progress | None = None) -> ExportReport:
+        """Write this namespace to a new folder: JSON Lines, and raw float32 with declared shape and digest.
+
+        Raises
+        ------
+        ValidationError: the folder holds something already.
+        """
+        return export_bundle(self, folder, progress=progress)
+
+    def import_bundle(
+        self, folder: str | Path, *, existing: Conflict = "refuse", progress: Progress | None = None
+    ) -> ImportReport:
+        """Add what `export` wrote, all or nothing.
+
+        `existing` says what happens when an external id is taken: refuse, skip or replace.
+
+        Raises
+        ------
+        ImportFormatError: the bundle is malformed, truncated, or does not match its digests.
+        EmbedderMismatchError: its vectors are another encoder's.
+        """
+        return import_bundle(self, folder, existing=existing, progress=progress)
+
     def close(self) -> None:
         """Save caches and let go of the folder; closing twice is closing once."""
         self._opened.close(lambda shelf: self._writer_for(shelf).flush_accessed())
@@ -361,6 +390,7 @@ class Memory(AsyncVerbs):
         expand: int,
         asker: str | None,
         vector: Any,  # noqa: ANN401 - anything numpy reads as a row
+        exact: bool,
     ) -> Request:
         limits = self._opened.config.limits
         for name, value, low in (("k", k, 1), ("expand", expand, 0)):
@@ -379,6 +409,7 @@ class Memory(AsyncVerbs):
             expand=expand,
             asker=asker,
             vector=None if vector is None else raw_row(vector),
+            exact=exact,
         )
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from mnemoloom.opened import OpenStore
 from mnemoloom.records import Draft, Explanation, RecallResult, Record, Tier
 from mnemoloom.statistics import Stats
 from mnemoloom.storage.verify import VerifyReport
+from mnemoloom.transfer import ExportReport, ImportReport
 
 if TYPE_CHECKING:
     from mnemoloom.memory import Memory
@@ -79,6 +81,12 @@ class AsyncVerbs:
 
     async def areembed(self, **options: Any) -> int:  # noqa: ANN401
         return await self._run(self._verbs.reembed, **options)
+
+    async def aexport(self, folder: str | Path, **options: Any) -> ExportReport:  # noqa: ANN401
+        return await self._run(self._verbs.export, folder, **options)
+
+    async def aimport_bundle(self, folder: str | Path, **options: Any) -> ImportReport:  # noqa: ANN401
+        return await self._run(self._verbs.import_bundle, folder, **options)
 
     async def astats(self) -> Stats:
         return await self._run(self._verbs.stats)

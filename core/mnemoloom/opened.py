@@ -31,13 +31,15 @@ _THREADS = min(8, (os.cpu_count() or 2) + 4)
 class OpenStore:
     """A store with its encoder, settings and clock, and one live shelf for each namespace in use."""
 
-    def __init__(self, store: Store, *, embedder: Embedder | None, config: Config, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, *, embedder: Embedder | None, config: Config, clock: Clock, reembed: bool = False
+    ) -> None:
         self.store, self.config, self.clock = store, config, clock
         self.store_id = _identify(store)
         facts = self.facts()
         self.encoding = None
         if embedder is not None:
-            same = facts.encoder in (None, embedder.identity)
+            same = facts.encoder == embedder.identity or (facts.encoder is None and not reembed)
             self.encoding = Encoding(
                 embedder,
                 token_width=(facts.token_width if same else None) or config.token_width,
@@ -65,7 +67,7 @@ class OpenStore:
         """Open a store for an encoder. Raises EmbedderMismatchError unless `reembed` allows another one."""
         store = Store.open(path, read_only=read_only, durability=durability, lock_timeout=lock_timeout)
         try:
-            opened = cls(store, embedder=embedder, config=config, clock=clock)
+            opened = cls(store, embedder=embedder, config=config, clock=clock, reembed=reembed)
             stored = opened.facts().encoder
             if embedder is not None and stored not in (None, embedder.identity) and not reembed:
                 raise EmbedderMismatchError(stored=str(stored), offered=embedder.identity)

@@ -87,10 +87,9 @@ class Writer:
 
     def flush_accessed(self) -> None:
         """Write down when memories were last recalled."""
-        noted = self._live.accessed
+        noted = self._live.take_accessed()
         if not noted:
             return
-        self._live.accessed = {}
         self._store.transact(
             lambda connection: memories.touch(connection, noted.items()), publish=lambda _: None, abandon=_nothing
         )
@@ -153,8 +152,7 @@ class Writer:
             (self._entry(memory, made, payload, facts), count)
             for memory, made, payload, count in zip(ids, new, kept, counts, strict=True)
         ]
-        if noted := self._live.accessed:
-            self._live.accessed = {}
+        if noted := self._live.take_accessed():
             memories.touch(connection, noted.items())
         by_draft = {id(draft): memory for draft, memory in zip(chosen, ids, strict=True)}
         known |= {d.external_id: by_draft[id(d)] for d in chosen if d.external_id is not None}
@@ -217,8 +215,8 @@ class Writer:
         """The first vectors fix the store's width and encoder; later ones must agree."""
         facts = read_facts(connection)
         width, encoder = facts.width, facts.encoder
-        if facts.token_width is None and any(payload.tokens for payload in new):
-            write_fact(connection, "token_width", str(self._config.token_width).encode())
+        if self._encoding and facts.token_width is None and any(payload.tokens for payload in new):
+            write_fact(connection, "token_width", str(self._encoding.token_width).encode())
         for payload in new:
             if payload.vector is None:
                 continue

@@ -45,16 +45,16 @@ def run(
             ingested += len(conversation.turns)
             for probe in conversation.probes:
                 if probe.evidence:
-                    row, took, used = _ask(memory, probe, profile)
+                    row, took, used = ask(memory, probe, profile)
                     rows.append(row | {"conversation": conversation.id})
                     milliseconds.append(took)
                     profiles.add(used)
         if with_baselines:
             for name, rank in rankers(conversation, encoder).items():
                 by_baseline[name] += [
-                    _row(probe, rank(probe.question)) for probe in conversation.probes if probe.evidence
+                    row_of(probe, rank(probe.question)) for probe in conversation.probes if probe.evidence
                 ]
-    report = _report(rows)
+    report = report_of(rows)
     return {
         "encoder": "none" if encoder is None else encoder.identity,
         "profile": ",".join(sorted(profiles)),
@@ -63,21 +63,21 @@ def run(
         "abstention": None,
         "query_ms": {f"p{p}": round(float(np.percentile(milliseconds, p)), 3) for p in (50, 95)},
         "ingest_per_s": round(ingested / seconds, 1),
-        "baselines": {name: _report(found) for name, found in by_baseline.items()},
+        "baselines": {name: report_of(found) for name, found in by_baseline.items()},
     }
 
 
-def _ask(memory: Memory, probe: Probe, profile: str | Profile) -> tuple[dict[str, Any], float, str]:
+def ask(memory: Memory, probe: Probe, profile: str | Profile) -> tuple[dict[str, Any], float, str]:
     """A probe's row; the time of asking again, which leaves out the encoding of the question."""
     chosen = None if profile == "auto" else profile
     result = memory.recall(probe.question, k=20, profile=chosen)
     start = time.perf_counter()
     memory.recall(probe.question, k=20, profile=chosen)
     took = (time.perf_counter() - start) * 1000
-    return _row(probe, [str(hit.external_id) for hit in result]), took, result.profile
+    return row_of(probe, [str(hit.external_id) for hit in result]), took, result.profile
 
 
-def _row(probe: Probe, ranked: list[str]) -> dict[str, Any]:
+def row_of(probe: Probe, ranked: list[str]) -> dict[str, Any]:
     row: dict[str, Any] = {"kind": probe.kind, "category": probe.category}
     if probe.kind == "update" and probe.stale:
         place = {turn: at for at, turn in reversed(list(enumerate(ranked)))}
@@ -91,7 +91,7 @@ def _row(probe: Probe, ranked: list[str]) -> dict[str, Any]:
     return row | {"measures": measures(ranked, probe.evidence)}
 
 
-def _report(rows: Rows) -> dict[str, Any]:
+def report_of(rows: Rows) -> dict[str, Any]:
     asked = [row for row in rows if row["kind"] == "recall"]
     by_category, by_conversation = defaultdict(list), defaultdict(list)
     for row in asked:

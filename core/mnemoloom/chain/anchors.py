@@ -12,6 +12,7 @@ compute it again.
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -57,16 +58,15 @@ def _framed(fields: tuple[Field, ...]) -> bytes:
         if value is None:
             parts.append(_NONE)
             continue
-        data = _bytes(value)
-        parts += [_LENGTH.pack(len(data)), data]
+        data = _TO_BYTES[type(value)](value)
+        parts.append(_LENGTH.pack(len(data)))
+        parts.append(data)
     return b"".join(parts)
 
 
-def _bytes(value: bytes | str | int | float) -> bytes:
-    if isinstance(value, bytes):
-        return value
-    if isinstance(value, str):
-        return value.encode()
-    if isinstance(value, int):
-        return struct.pack("<q", value)
-    return struct.pack("<d", value)
+_TO_BYTES: dict[type, Callable[..., bytes]] = {
+    bytes: bytes,
+    str: str.encode,
+    int: struct.Struct("<q").pack,
+    float: struct.Struct("<d").pack,
+}

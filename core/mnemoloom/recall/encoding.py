@@ -71,6 +71,7 @@ class Encoding:
         """The token projection for token vectors of this width."""
         if self._projection is None or len(self._projection.mean) != dimension:
             self._projection = seeded_projection(dimension, self.token_width)
+            self.token_width = self._projection.basis.shape[1]  # no more than the encoder's tokens have
         return self._projection
 
     def learn(self, projection: Projection) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,7 @@ class Request:
     """A checked call of recall.
 
     cold: whether cold memories take part. vector: the caller's encoding of the query, instead of ours.
+    exact: compare the query with every vector, however many there are.
     """
 
     query: str
@@ -45,6 +46,7 @@ class Request:
     expand: int = 0
     asker: str | None = None
     vector: NDArray[np.float32] | None = None
+    exact: bool = False
 
 
 class Recaller:
@@ -58,7 +60,16 @@ class Recaller:
         profile, query, evidence = self._prepare(request)
         with self._live.reading() as (connection, shelf, number):
             allowed = self._allowed(connection, shelf, number, request)
-            ranking = rank(shelf, query, profile, evidence, allowed=allowed, limit=request.k, cold=request.cold)
+            ranking = rank(
+                shelf,
+                query,
+                profile,
+                evidence,
+                allowed=allowed,
+                limit=request.k,
+                cold=request.cold,
+                exact=request.exact,
+            )
             hits = self._hits(connection, shelf, number, ranking, request.expand)
         return RecallResult(
             query=request.query, profile=profile.name, encoded=evidence.vector is not None, hits=tuple(hits)
@@ -69,8 +80,16 @@ class Recaller:
         profile, query, evidence = self._prepare(request)
         with self._live.reading() as (connection, shelf, number):
             allowed = self._allowed(connection, shelf, number, request)
-            everything = replace(request, k=len(shelf.ids))
-            ranking = rank(shelf, query, profile, evidence, allowed=allowed, limit=everything.k, cold=request.cold)
+            ranking = rank(
+                shelf,
+                query,
+                profile,
+                evidence,
+                allowed=allowed,
+                limit=len(shelf.ids),
+                cold=request.cold,
+                exact=True,
+            )
             findings = Findings(
                 shelf=shelf,
                 query=query,
@@ -136,7 +155,7 @@ class Recaller:
         ids = shelf.ids.values
         wanted = {int(ids[slot]) for slot in ranking.slots}
         wanted |= {int(ids[slot]) for pair in around for side in pair for slot in side}
-        found = memories.records(connection, number, sorted(wanted), accessed=self._live.accessed)
+        found = memories.records(connection, number, sorted(wanted), accessed=self._live.accessed())
 
         def record(slot: int) -> Record | None:
             return found.get(int(ids[slot]))

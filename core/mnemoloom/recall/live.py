@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import RLock
 from typing import Any
@@ -36,7 +36,7 @@ class LiveShelf:
 
     def __init__(self, store: Store, labels: tuple[str, ...], analyzer: Analyzer, *, encode_replies: bool) -> None:
         self.labels = labels
-        self.accessed: dict[int, int] = {}
+        self._accessed: dict[int, int] = {}
         self._store, self._analyzer, self._encode_replies = store, analyzer, encode_replies
         self._lock = RLock()
         self._shelf: Shelf | None = None
@@ -96,13 +96,29 @@ class LiveShelf:
         with self._lock:
             self._shelf = None
 
+    def note_access(self, ids: Iterable[int], now: int) -> None:
+        """Remember, until the next write, that memories were recalled."""
+        with self._lock:
+            self._accessed |= dict.fromkeys(ids, now)
+
+    def accessed(self) -> dict[int, int]:
+        """Times of access that are not written down yet, by id."""
+        with self._lock:
+            return dict(self._accessed)
+
+    def take_accessed(self) -> dict[int, int]:
+        """The same, handed over to be written down."""
+        with self._lock:
+            taken, self._accessed = self._accessed, {}
+            return taken
+
     def save(self, *, closing: bool) -> None:
         """Write the cache, if replaying what it lacks would cost more."""
         folder = self._store.cache_folder
         if folder is None or self._store.read_only:
             return
         with self._store.reading() as connection, self._lock:
-            if self._shelf is None or self._number is None:
+            if self._shelf is None or self.number(connection) is None:
                 return
             slots = len(self._shelf.ids)
             lacking = slots - self._saved_slots
@@ -191,6 +207,8 @@ def entry_of(row: tuple[Any, ...], facts: StoreFacts, *, encode_replies: bool) -
     wanted = encode_replies or encoder == CALLER or not is_reply(speaker)
     try:
         usable = vector is not None and wanted and facts.usable(encoder)
+        if usable and encoder == CALLER and len(vector) != 4 * (facts.width or 0):
+            usable = False  # left from before the store was encoded anew
         unit = unit_row(np.frombuffer(vector, "<f4"), width=facts.width) if usable else None
         codes = np.frombuffer(tokens, np.int8).reshape(-1, facts.token_width or 0) if usable and tokens else None
         cold = Tier(tier) is Tier.COLD

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 __all__ = ["SurpriseState", "rank_within", "surprise_step"]
 
-Columns = NDArray[np.float64]
+Floats = NDArray[np.float32]
 
 
 class SurpriseState:
@@ -35,8 +35,8 @@ class SurpriseState:
     """
 
     def __init__(self, buckets: int = 512) -> None:
-        self.memory: Columns = np.zeros((buckets, buckets))  # row j is column j of M
-        self.past: Columns = np.zeros((buckets, buckets))
+        self.memory = np.zeros((buckets, buckets), np.float32)  # row j is column j of M
+        self.past = np.zeros((buckets, buckets), np.float32)
         self.seen = np.zeros(buckets, np.int64)
         self.frequency = np.zeros(1024, np.int64)  # by term number
         self.steps = 0
@@ -70,41 +70,45 @@ def surprise_step(
     buckets, x = _hashed(state, terms)
     size = float(np.sqrt(x @ x))
     k = x / size
-    memory, past = _catch_up(state, buckets, eta, alpha)
-    residual = k @ memory
+    memory, past = state.memory[buckets], state.past[buckets]
+    keep, carried, fade = _idle(state.steps - 1 - state.seen[buckets], eta, alpha)
+    residual = (keep * k) @ memory + (carried * k) @ past
     residual[buckets] -= k
-    past = eta * past - theta * np.outer(k, residual)
-    state.past[buckets] = past
-    state.memory[buckets] = (1.0 - alpha) * memory + past
+    # The columns catch up and move on at once: M' = (1−alpha)·(keep·M + carried·S) + S', S' = eta·fade·S − theta·…
+    memory *= ((1.0 - alpha) * keep)[:, None]
+    memory += ((1.0 - alpha) * carried)[:, None] * past
+    past *= (eta * fade)[:, None]
+    past -= np.multiply.outer(theta * k, residual)
+    memory += past
+    state.memory[buckets], state.past[buckets] = memory, past
     state.seen[buckets] = state.steps
     return size * float(np.sqrt(residual @ residual))
 
 
-def _hashed(state: SurpriseState, terms: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _hashed(state: SurpriseState, terms: NDArray[np.int64]) -> tuple[NDArray[np.int64], Floats]:
     """The buckets that the turn touches and its weight in each; counts the terms afterwards."""
     highest = int(terms.max())
     if highest >= len(state.frequency):
         state.frequency = np.concatenate((state.frequency, np.zeros(max(highest, len(state.frequency)), np.int64)))
     seen = state.frequency[terms]
-    weights = np.log1p((state.steps - seen + 0.5) / (seen + 0.5))
+    rarity = np.log1p((state.steps - seen + 0.5) / (seen + 0.5))
     state.frequency[terms] = seen + 1
     # Fibonacci hashing: term numbers are dense and ordered, buckets must not be
     mixed = (terms.astype(np.uint64) * np.uint64(11400714819323198485)) >> np.uint64(32)
-    buckets, where = np.unique(mixed.astype(np.int64) % len(state.seen), return_inverse=True)
-    return buckets, np.bincount(where, weights).astype(np.float64)
+    weights = np.bincount(mixed.astype(np.int64) % len(state.seen), rarity, len(state.seen))
+    buckets = np.flatnonzero(weights)
+    return buckets, weights[buckets].astype(np.float32)
 
 
-def _catch_up(state: SurpriseState, buckets: NDArray[np.int64], eta: float, alpha: float) -> tuple[Columns, Columns]:
-    """The columns as they stood after the previous step.
+def _idle(steps: NDArray[np.int64], eta: float, alpha: float) -> tuple[Floats, Floats, Floats]:
+    """What d idle steps do: S_d = eta^d S_0 and M_d = (1−alpha)^d M_0 + Σ_{i=1..d} (1−alpha)^(d−i) eta^i S_0.
 
-    d idle steps give S_d = eta^d S_0 and M_d = (1−alpha)^d M_0 + Σ_{i=1..d} (1−alpha)^(d−i) eta^i S_0.
+    Returns (1−alpha)^d, the sum's value and eta^d, each of shape (columns,).
     """
-    idle = (state.steps - 1 - state.seen[buckets])[:, None]
-    keep, fade = (1.0 - alpha) ** idle, eta**idle
+    keep, fade = (1.0 - alpha) ** steps, eta**steps
     same = abs(1.0 - alpha - eta) < 1e-9
-    carried = idle * fade if same else eta * (keep - fade) / (1.0 - alpha - eta)
-    past = state.past[buckets]
-    return keep * state.memory[buckets] + carried * past, fade * past
+    carried = steps * fade if same else eta * (keep - fade) / (1.0 - alpha - eta)
+    return keep.astype(np.float32), carried.astype(np.float32), fade.astype(np.float32)
 
 
 def rank_within(values: NDArray[np.floating[Any]], ordered: NDArray[np.floating[Any]]) -> NDArray[np.float64]:

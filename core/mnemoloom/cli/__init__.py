@@ -1,0 +1,5 @@
+"""The command `mnemoloom`."""
+
+from mnemoloom.cli.app import main
+
+__all__ = ["main"]

@@ -1,0 +1,182 @@
+"""The parser, and the outermost edge: every error ends here as one line and an exit code.
+
+0 done · 1 the doctor found something wrong · 2 an error · 130 interrupted · 141 nobody reads the output any more.
+The body of a command is imported when the command runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from importlib import import_module
+
+from mnemoloom.__about__ import __version__
+from mnemoloom.cli.screen import emit
+from mnemoloom.errors import LoomError
+
+__all__ = ["build_parser", "main"]
+
+_LOCAL_OLLAMA = "http://127.0.0.1:11434"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code."""
+    arguments = build_parser().parse_args(argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that cannot show a letter gets its code
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code: int = import_module(f"mnemoloom.cli.{arguments.module}").run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _let_go_of_stdout()
+        return 141
+    except KeyboardInterrupt:
+        return 130
+    except (LoomError, OSError) as error:
+        return _report(error, as_json=arguments.json)
+    return code
+
+
+def _report(error: LoomError | OSError, *, as_json: bool) -> int:
+    print(f"mnemoloom: {' '.join(str(error).split())}", file=sys.stderr)
+    if as_json:
+        emit({"error": {"type": type(error).__name__, "message": str(error)}})
+    return 2
+
+
+def _let_go_of_stdout() -> None:
+    # else the interpreter flushes at exit, and complains
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Every command with its options; `module` names the module that has its `run`."""
+    parser = argparse.ArgumentParser(
+        prog="mnemoloom", description="Long-term memory for LLM agents, in one folder on your disk."
+    )
+    parser.add_argument("--version", action="version", version=f"mnemoloom {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for name, module, summary, configure in _COMMANDS:
+        command = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+        command.set_defaults(module=module)
+        _add_common(command, store=None if name == "demo" else "./memory")
+        configure(command)
+    return parser
+
+
+def _add_common(command: argparse.ArgumentParser, *, store: str | None) -> None:
+    common = command.add_argument_group("store")
+    common.add_argument(
+        "--store", metavar="DIR", default=store, help=f"the folder of the store (default: {store or 'a temporary one'})"
+    )
+    names = common.add_mutually_exclusive_group()
+    names.add_argument("--namespace", metavar="A/B", help="whose memories, labels separated by / (default: default)")
+    names.add_argument(
+        "--label", metavar="LABEL", action="append", help="one label; repeat it for labels that hold a /"
+    )
+    common.add_argument(
+        "--embedder",
+        metavar="SPEC",
+        default="none",
+        help="none, hashing, hashing:WIDTH, ollama:MODEL or sentence-transformers:NAME_OR_FOLDER (default: none)",
+    )
+    common.add_argument("--json", action="store_true", help="answer in JSON on standard output")
+
+
+def _add_demo(command: argparse.ArgumentParser) -> None:
+    _add_model(command, required=False)
+
+
+def _add_remember(command: argparse.ArgumentParser) -> None:
+    command.add_argument("text", metavar="TEXT", nargs="?", help="what to remember")
+    command.add_argument(
+        "--file", metavar="FILE", help='JSON Lines with {"text": …} to remember; - reads standard input'
+    )
+    command.add_argument("--speaker", help="who said it")
+    command.add_argument("--session", help="the conversation it belongs to")
+    command.add_argument("--time", help="when it was said, in ISO 8601 (default: now)")
+    command.add_argument("--metadata", metavar="JSON", help="a JSON object")
+    command.add_argument("--id", metavar="ID", help="your own id; the same one again replaces the memory")
+
+
+def _add_recall(command: argparse.ArgumentParser) -> None:
+    command.add_argument("query", metavar="QUERY", help="what to ask")
+    _add_question(command)
+    command.add_argument("--expand", metavar="N", type=int, default=0, help="show up to N neighbours of each hit")
+
+
+def _add_why(command: argparse.ArgumentParser) -> None:
+    command.add_argument("query", metavar="QUERY", help="what was asked")
+    command.add_argument("id", metavar="ID", help="the memory: its number, or your own id")
+    _add_question(command)
+
+
+def _add_question(command: argparse.ArgumentParser) -> None:
+    command.add_argument("-k", type=int, default=5, help="how many memories, at most (default: 5)")
+    command.add_argument("--profile", help="auto, dialogue, assistant, document, dense, lexical or concert")
+    command.add_argument("--where", metavar="JSON", help='a filter, such as \'{"metadata.city": "Oslo"}\'')
+    command.add_argument("--speaker", action="append", help="only what this speaker said; may be repeated")
+    command.add_argument("--session", action="append", help="only this session; may be repeated")
+    command.add_argument("--after", metavar="TIME", help="only from this time on")
+    command.add_argument("--before", metavar="TIME", help="only before this time")
+    command.add_argument("--tier", action="append", help="only this tier: long_term, persistent or cold")
+    command.add_argument("--asker", metavar="SPEAKER", help='the speaker whom "I" stands for')
+
+
+def _add_chat(command: argparse.ArgumentParser) -> None:
+    _add_model(command, required=True)
+    command.add_argument(
+        "--user-name", metavar="NAME", default="user", help="the speaker of your lines (default: user)"
+    )
+    command.add_argument("--session", help="the name of this conversation (default: the time when it starts)")
+
+
+def _add_model(command: argparse.ArgumentParser, *, required: bool) -> None:
+    command.add_argument("--model", metavar="NAME", required=required, help="a model of the Ollama server")
+    command.add_argument("--host", metavar="URL", default=_LOCAL_OLLAMA, help=f"its address (default: {_LOCAL_OLLAMA})")
+
+
+def _add_nothing(_: argparse.ArgumentParser) -> None:
+    """For commands without options of their own."""
+
+
+def _add_export(command: argparse.ArgumentParser) -> None:
+    command.add_argument("folder", metavar="DIR", help="a new or empty folder for the bundle")
+
+
+def _add_import(command: argparse.ArgumentParser) -> None:
+    command.add_argument("folder", metavar="DIR", help="the folder of the bundle")
+    command.add_argument(
+        "--existing",
+        choices=("refuse", "skip", "replace"),
+        default="refuse",
+        help="what to do with an id of yours that is known already (default: refuse the import)",
+    )
+
+
+def _add_doctor(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--repair", action="store_true", help="drop damaged caches, so that they are rebuilt")
+
+
+def _add_reembed(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--learn", action="store_true", help="first fit the token projection to this store's tokens")
+
+
+_COMMANDS = (
+    ("demo", "demonstration", "remember a short conversation and ask about it", _add_demo),
+    ("remember", "remember", "remember one text, or a file of them", _add_remember),
+    ("recall", "recall", "find the memories that answer a question", _add_recall),
+    ("why", "why", "say why a memory answers a question, or which stage lets it go", _add_why),
+    ("chat", "chat", "talk with a model of a local Ollama server that remembers", _add_chat),
+    ("stats", "stats", "count what a namespace and its store hold", _add_nothing),
+    ("export", "exporting", "write a namespace to a bundle of plain files", _add_export),
+    ("import", "importing", "add the memories of a bundle to a namespace", _add_import),
+    ("doctor", "diagnosis", "look at a store and say whether it is well", _add_doctor),
+    ("reembed", "reembed", "encode what the embedder has not encoded yet", _add_reembed),
+)

@@ -1,0 +1,1 @@
+"""Recall: reading a query, ranking what a namespace holds, explaining the ranking."""

@@ -1,0 +1,505 @@
+"""Moving the memories of a namespace to another store: out to a bundle, and in again.
+
+The same memories give the same bytes: export, import into an empty store, export is one bundle twice, and both
+stores rank alike. Ids and anchors stay behind, because they belong to a store. An import is one transaction.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from hashlib import blake2b
+from math import isfinite
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from mnemoloom.bundle import BundleReader, BundleWriter, disk_errors
+from mnemoloom.chain.anchors import SALT_BYTES
+from mnemoloom.config import Limits
+from mnemoloom.drafts import check_draft
+from mnemoloom.errors import (
+    CorruptionError,
+    DimensionMismatchError,
+    EmbedderMismatchError,
+    ImportFormatError,
+    ValidationError,
+)
+from mnemoloom.reembedding import stored_projection
+from mnemoloom.storage import memories
+from mnemoloom.storage.facts import CALLER, StoreFacts, read_facts, write_fact
+from mnemoloom.storage.memories import NewMemory
+
+if TYPE_CHECKING:
+    from mnemoloom.memory import Memory
+    from mnemoloom.opened import OpenStore
+
+__all__ = ["Conflict", "ExportReport", "ImportReport", "Progress", "export_bundle", "import_bundle"]
+
+Conflict = Literal["refuse", "skip", "replace"]
+Progress = Callable[[int, int], None]
+
+_LINES = """
+SELECT m.id, p.text, m.speaker, m.session, m.time, m.created, u.accessed, m.metadata, m.tier, m.pinned, m.external_id,
+       m.source, m.trust, m.surprise, p.id, p.vector, p.variant, p.encoder, p.tokens,
+       (SELECT count(*) FROM memories o WHERE o.payload = p.id) > 1
+FROM memories m JOIN payloads p ON p.id = m.payload LEFT JOIN usage u ON u.memory = m.id
+WHERE m.namespace = ? ORDER BY m.id
+"""
+_BATCH = 256  # memories
+_BATCH_BYTES = 8 << 20  # of texts, vectors and codes
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_VARIANT = 16  # bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportReport:
+    """What was written: counts of memories and vectors, and the size of the bundle in bytes."""
+
+    folder: Path
+    memories: int
+    vectors: int
+    encoder: str | None
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportReport:
+    """What was stored: memories added (of which `replaced` took another's place), and those skipped."""
+
+    added: int
+    replaced: int
+    skipped: int
+    vectors: int
+    encoder: str | None
+
+
+def export_bundle(memory: Memory, folder: str | Path, *, progress: Progress | None = None) -> ExportReport:
+    """Write the memories of a namespace to a new folder; nothing is left behind when it fails.
+
+    Parameters
+    ----------
+    folder: where the bundle goes; must not exist, or be an empty folder.
+    progress: called with (done, total).
+
+    Raises
+    ------
+    ValidationError: the folder holds something. StorageFailure: it cannot be written. CorruptionError.
+    """
+    target = Path(os.path.abspath(folder))
+    with disk_errors(target):
+        if target.is_symlink() or (target.exists() and not (target.is_dir() and not any(target.iterdir()))):
+            raise ValidationError(f"{target} must be a new or an empty folder to export to")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
+        try:
+            report = _write(memory, partial, target, progress)
+            if target.exists():
+                target.rmdir()  # Windows does not rename onto a folder, not even an empty one
+            os.rename(partial, target)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+    return report
+
+
+def import_bundle(
+    memory: Memory, folder: str | Path, *, existing: Conflict = "refuse", progress: Progress | None = None
+) -> ImportReport:
+    """Add the memories of a bundle to a namespace, after those that it holds: all of them, or none.
+
+    Parameters
+    ----------
+    existing: what happens when the namespace knows an external id already: the whole import is refused, the
+        memory of the bundle is skipped, or it replaces the other.
+    progress: called with (done, total).
+
+    Raises
+    ------
+    ImportFormatError: the bundle cannot be trusted, or an external id is taken.
+    EmbedderMismatchError, DimensionMismatchError: its vectors cannot be compared with those of the store.
+    """
+    if existing not in ("refuse", "skip", "replace"):
+        raise ValidationError(f"existing must be 'refuse', 'skip' or 'replace'; got {existing!r}")
+    opened, live = memory._opened, memory._live
+    opened.store.check_usable(writing=True)
+    place = Path(folder)
+    with disk_errors(place), BundleReader(place) as bundle:
+        if bundle.manifest.encoder == CALLER:
+            raise ImportFormatError(f"manifest.json: encoder must not be {CALLER!r}")
+
+        def work(connection: sqlite3.Connection) -> tuple[ImportReport, bool]:
+            adopted = _settle(connection, opened, bundle)
+            return _Intake(connection, opened, memory.namespace, bundle).run(existing, progress), adopted
+
+        def publish(done: tuple[ImportReport, bool]) -> None:
+            live.abandon()
+            learned = stored_projection(bundle.projection)
+            if done[1] and opened.encoding is not None and learned is not None:
+                opened.encoding.learn(learned)
+
+        return opened.store.transact(work, publish=publish, abandon=live.abandon)[0]
+
+
+# -- out ----------------------------------------------------------------------------------------------
+
+
+def _write(memory: Memory, partial: Path, target: Path, progress: Progress | None) -> ExportReport:
+    noted = memory._live.accessed()
+    with ExitStack() as stack:
+        connection = stack.enter_context(memory._opened.store.reading())
+        stack.enter_context(_snapshot(connection, memory))
+        facts = read_facts(connection)
+        writer = stack.enter_context(BundleWriter(partial, token_width=facts.token_width or 0))
+        number = memories.namespace_number(connection, memory.namespace)
+        total = sum(memories.tier_counts(connection, number or 0).values())
+        shared: dict[int, tuple[int, tuple[int, int] | None]] = {}
+        for row in connection.execute(_LINES, (number or 0,)):
+            writer.add_line(_line(row, facts, writer, shared, noted))
+            if progress and (writer.memories % _BATCH == 0 or writer.memories == total):
+                progress(writer.memories, total)
+        size = writer.finish(encoder=facts.encoder, width=facts.width, projection=facts.projection)
+        return ExportReport(
+            folder=target, memories=writer.memories, vectors=writer.rows, encoder=facts.encoder, bytes=size
+        )
+
+
+@contextmanager
+def _snapshot(connection: sqlite3.Connection, memory: Memory) -> Iterator[None]:
+    """Let every statement see the same moment."""
+    if memory._opened.store.folder is None:  # its only connection is ours alone while we read
+        yield
+        return
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def _line(
+    row: tuple[Any, ...],
+    facts: StoreFacts,
+    writer: BundleWriter,
+    shared: dict[int, tuple[int, tuple[int, int] | None]],
+    noted: dict[int, int],
+) -> dict[str, Any]:
+    """A row of `_LINES` as an object; its vector and codes go to their files when they come up first."""
+    memory, text, speaker, session, time, created, accessed, metadata, tier, pinned, external_id = row[:11]
+    source, trust, surprise, payload, vector, variant, encoder, codes, is_shared = row[11:]
+    # Vectors of an encoder that the store has left behind compare with nothing, there as here.
+    usable = vector is not None and facts.usable(encoder) and len(vector) == 4 * (facts.width or 0)
+    place = shared.get(payload)
+    try:
+        if usable and place is None:
+            place = (writer.add_row(vector), None if codes is None else writer.add_codes(codes))
+            if is_shared:
+                shared[payload] = place
+        return {
+            "text": text,
+            "speaker": speaker,
+            "session": session,
+            "time": _iso(time),
+            "created": _iso(created),
+            "accessed": _iso(noted.get(memory, accessed)),
+            "metadata": json.loads(metadata),
+            "tier": tier,
+            "pinned": bool(pinned),
+            "external_id": external_id,
+            "source": source,
+            "trust": trust,
+            "surprise": surprise,
+            "vector": place[0] if place else None,
+            "variant": variant.hex() or None,
+            "encoder": encoder if place else None,
+            "tokens": list(place[1]) if place and place[1] else None,
+        }
+    except (ValueError, OverflowError) as error:
+        raise CorruptionError(f"memory {memory} holds values that cannot be read: {error}") from error
+
+
+# -- in -----------------------------------------------------------------------------------------------
+
+
+def _settle(connection: sqlite3.Connection, opened: OpenStore, bundle: BundleReader) -> bool:
+    """Refuse vectors that the store's cannot be compared with; whether the store took over the bundle's encoder."""
+    facts, offered = read_facts(connection), bundle.manifest
+    stored = facts.encoder or (opened.encoding.identity if opened.encoding else None)
+    settled = facts.encoder is not None or facts.projection is not None
+    adopts = not settled and offered.encoder is not None and stored in (None, offered.encoder)
+    if offered.rows:
+        if offered.encoder is not None and stored not in (None, offered.encoder):
+            raise _mismatch(str(stored), offered.encoder, "vectors")
+        if facts.width not in (None, offered.width):
+            raise DimensionMismatchError(expected=int(facts.width or 0), got=int(offered.width or 0))
+    if facts.width is None and offered.width is not None:
+        write_fact(connection, "width", str(offered.width).encode())
+    if offered.codes or (adopts and offered.token_width):
+        _settle_tokens(connection, opened, bundle, facts, settled=settled)
+    if adopts:
+        write_fact(connection, "encoder", str(offered.encoder).encode())
+    if adopts and bundle.projection is not None:
+        rows = bundle.projection
+        write_fact(connection, "projection", len(rows).to_bytes(4, "little") + rows.astype("<f4").tobytes())
+    return adopts
+
+
+def _settle_tokens(
+    connection: sqlite3.Connection, opened: OpenStore, bundle: BundleReader, facts: StoreFacts, *, settled: bool
+) -> None:
+    """Refuse token codes of another projection, or of another width; a store without any takes theirs over."""
+    known, learned = facts.token_width, bundle.projection is not None
+    if known is None and not learned and opened.encoding is not None:
+        known = opened.encoding.token_width  # what this handle would write next
+    offered = bundle.manifest.token_width
+    if known not in (None, offered) or (settled and not _same(facts.projection, bundle.projection)):
+        encoder = str(bundle.manifest.encoder)
+        raise _mismatch(
+            str(facts.encoder or encoder), encoder, f"token codes of another projection, of width {offered},"
+        )
+    if facts.token_width is None:
+        write_fact(connection, "token_width", str(offered).encode())
+
+
+def _same(one: np.ndarray[Any, Any] | None, other: np.ndarray[Any, Any] | None) -> bool:
+    return one is other if one is None or other is None else np.array_equal(one, other)
+
+
+def _mismatch(stored: str, offered: str, what: str) -> EmbedderMismatchError:
+    return EmbedderMismatchError(
+        stored=stored,
+        offered=offered,
+        message=f"the bundle holds {what} of {offered!r}, which cannot be compared with those of {stored!r} in this "
+        "store; import it into an empty store and reembed that one with this store's encoder",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    number: int
+    memory: NewMemory
+    accessed: int | None
+
+    @property
+    def size(self) -> int:
+        return len(self.memory.text) + len(self.memory.vector or b"") + len(self.memory.tokens or b"")
+
+
+class _Rows:
+    """Hands out vectors and codes in the order of their first use, each to one text only.
+
+    So no byte of the bundle can be stored more often than it is there.
+    """
+
+    def __init__(self, bundle: BundleReader) -> None:
+        self._bundle = bundle
+        self._owners = bytearray()  # 16 bytes a row
+        self._used_codes = 0
+
+    @property
+    def used(self) -> int:
+        return len(self._owners) // 16
+
+    def take(self, row: object, codes: object, owner: bytes) -> tuple[bytes | None, bytes | None]:
+        """The bytes of a row and of its codes. Raises ImportFormatError."""
+        if row is None and codes is None:
+            return None, None
+        if type(row) is not int or not 0 <= row <= self.used or row >= self._bundle.manifest.rows:
+            raise ImportFormatError(f"vector must be a row in the order of first use, or null; got {row!r}")
+        first, count = _span(codes)
+        claim = blake2b(owner + f"{first},{count}".encode(), digest_size=16).digest()
+        if row == self.used:
+            if first not in (None, self._used_codes) or self._used_codes + count > self._bundle.manifest.codes:
+                raise ImportFormatError(f"tokens must be the next rows, from {self._used_codes}; got {codes!r}")
+            self._owners += claim
+            self._used_codes += count
+        elif self._owners[16 * row : 16 * row + 16] != claim:
+            raise ImportFormatError(f"vector {row} belongs to another text")
+        return self._bundle.vector(row), None if first is None else self._bundle.codes(first, count)
+
+    def check_all_used(self) -> None:
+        known = self._bundle.manifest
+        if self.used != known.rows:
+            raise ImportFormatError(f"vectors.f32 row {self.used} belongs to no memory")
+        if self._used_codes != known.codes:
+            raise ImportFormatError(f"tokens.i8 row {self._used_codes} belongs to no memory")
+
+
+class _Intake:
+    """Stores the lines of a bundle, batch by batch, inside the caller's transaction."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, opened: OpenStore, labels: tuple[str, ...], bundle: BundleReader
+    ) -> None:
+        self._connection, self._opened, self._labels, self._bundle = connection, opened, labels, bundle
+        self._number = memories.label_namespace(connection, labels)
+        self._head = memories.log_head(connection)
+        self._rows = _Rows(bundle)
+        self._now = opened.now()
+        self._replaced = self._skipped = self._added = 0
+
+    def run(self, existing: Conflict, progress: Progress | None) -> ImportReport:
+        limits, known = self._opened.config.limits, self._bundle.manifest
+        # JSON writes a byte of text as at most six
+        longest = 6 * (limits.text_bytes + limits.metadata_bytes + 6 * 4 * limits.label_chars) + 4096
+        batch: list[_Line] = []
+        done = size = 0
+        for number, value in self._bundle.lines(longest):
+            batch.append(self._read(number, value, limits))
+            size += batch[-1].size
+            if len(batch) == _BATCH or size > _BATCH_BYTES or number == known.memories:
+                self._store(batch, existing)
+                done += len(batch)
+                batch, size = [], 0
+                if progress:
+                    progress(done, known.memories)
+        self._rows.check_all_used()
+        return ImportReport(
+            added=self._added,
+            replaced=self._replaced,
+            skipped=self._skipped,
+            vectors=known.rows,
+            encoder=known.encoder,
+        )
+
+    def _read(self, number: int, value: dict[str, Any], limits: Limits) -> _Line:
+        try:
+            return _Line(
+                number,
+                _new_memory(value, self._rows, self._bundle.manifest.encoder, limits),
+                _moment(value, "accessed"),
+            )
+        except ValidationError as error:
+            raise ImportFormatError(f"memories.jsonl line {number}: {error}") from error
+
+    def _store(self, batch: list[_Line], existing: Conflict) -> None:
+        wanted = self._resolve(batch, existing)
+        new = [line.memory for line in wanted]
+        store = self._opened.store_id
+        ids, _, poorer = memories.insert(self._connection, self._number, self._labels, new, store=store)
+        memories.update_vectors(self._connection, self._number, poorer, now=self._now, store=store)
+        seen = [(memory, line.accessed) for memory, line in zip(ids, wanted, strict=True)]
+        memories.touch(self._connection, [(memory, moment) for memory, moment in seen if moment is not None])
+        self._added += len(ids)
+
+    def _resolve(self, batch: list[_Line], existing: Conflict) -> list[_Line]:
+        """The lines to store, after making room for those that replace a memory."""
+        named = [line.memory.external_id for line in batch if line.memory.external_id is not None]
+        found = memories.external_ids(self._connection, self._number, named) if named else {}
+        wanted, seen = [], set()
+        for line in batch:
+            name = line.memory.external_id
+            memory = None if name is None else found.get(name)
+            if name in seen or (memory or 0) > self._head:
+                raise ImportFormatError(f"memories.jsonl line {line.number}: external_id {name!r} is there twice")
+            if name is not None:
+                seen.add(name)
+            if memory is None:
+                wanted.append(line)
+            elif existing == "refuse":
+                raise ImportFormatError(
+                    f"memories.jsonl line {line.number}: this namespace has a memory with external_id {name!r} already"
+                )
+            elif existing == "skip":
+                self._skipped += 1
+            else:
+                memories.delete(self._connection, self._number, memory, now=self._now)
+                self._replaced += 1
+                wanted.append(line)
+        return wanted
+
+
+def _new_memory(value: dict[str, Any], rows: _Rows, encoder: str | None, limits: Limits) -> NewMemory:
+    """A line as a memory to store. Raises ValidationError."""
+    names = ("text", "speaker", "session", "metadata", "external_id", "source", "trust", "tier", "pinned")
+    draft = check_draft({name: value[name] for name in names}, limits=limits, now=0)
+    if value["trust"] is None:
+        raise ImportFormatError("trust must be a string; got None")
+    surprise = value["surprise"]
+    if type(surprise) not in (int, float) or not isfinite(surprise) or surprise < 0:
+        raise ImportFormatError(f"surprise must be a finite number from 0; got {surprise!r}")
+    variant = _variant(value["variant"])
+    vector, codes = rows.take(value["vector"], value["tokens"], draft.pointer + variant)
+    _check_encoder(value["encoder"], encoder, vector, variant)
+    time, created = _moment(value, "time"), _moment(value, "created")
+    if time is None or created is None:
+        raise ImportFormatError("time and created must not be null")
+    return NewMemory(
+        text=draft.text,
+        pointer=draft.pointer,
+        variant=variant,
+        vector=vector,
+        tokens=codes,
+        encoder=value["encoder"],
+        external_id=draft.external_id,
+        speaker=draft.speaker,
+        session=draft.session,
+        time=time,
+        metadata=draft.metadata,
+        tier=draft.tier.value,
+        pinned=draft.pinned,
+        created=created,
+        source=draft.source,
+        trust=draft.trust,
+        surprise=float(surprise),
+        salt=secrets.token_bytes(SALT_BYTES),
+    )
+
+
+def _check_encoder(claimed: object, encoder: str | None, vector: bytes | None, variant: bytes) -> None:
+    allowed = (None,) if vector is None else (CALLER,) if encoder is None else (encoder, CALLER)
+    if claimed not in allowed:
+        raise ImportFormatError(f"encoder must be one of {allowed}; got {claimed!r}")
+    if claimed == CALLER and variant != blake2b(vector or b"", digest_size=_VARIANT).digest():
+        raise ImportFormatError("variant must be the digest of the vector that the caller brought along")
+
+
+def _variant(value: object) -> bytes:
+    if value is None:
+        return b""
+    try:
+        variant = bytes.fromhex(value) if isinstance(value, str) else b""
+    except ValueError:
+        variant = b""
+    if len(variant) != _VARIANT or variant.hex() != value:
+        raise ImportFormatError(f"variant must be null or {2 * _VARIANT} hex digits; got {value!r}")
+    return variant
+
+
+def _span(codes: object) -> tuple[int | None, int]:
+    """First and count of [first, count]; (None, 0) of null."""
+    if codes is None:
+        return None, 0
+    if not isinstance(codes, list) or len(codes) != 2 or any(type(n) is not int or n < 0 for n in codes):
+        raise ImportFormatError(f"tokens must be [first, count] or null; got {codes!r}")
+    return codes[0], codes[1]
+
+
+def _iso(millis: int | None) -> str | None:
+    # in whole numbers, because seconds as a float are off by a millisecond in distant centuries
+    return None if millis is None else (_EPOCH + timedelta(milliseconds=millis)).isoformat(timespec="milliseconds")
+
+
+def _moment(value: dict[str, Any], name: str) -> int | None:
+    """Milliseconds since 1970 of a time as `_iso` writes it."""
+    text = value[name]
+    if text is None:
+        return None
+    try:
+        millis = (datetime.fromisoformat(text) - _EPOCH) // timedelta(milliseconds=1)
+        exact = _iso(millis) == text
+    except (TypeError, ValueError, OverflowError):
+        exact = False
+    if not exact:
+        raise ImportFormatError(f"{name} must be written as 2026-05-14T00:00:00.000+00:00; got {text!r}")
+    return millis

@@ -1,0 +1,143 @@
+"""`recall`, `why`, `stats` and `reembed`, for people and as JSON."""
+
+from __future__ import annotations
+
+import pytest
+
+from mnemoloom import Memory
+
+TURNS = [
+    {"text": "I moved to Oslo in May.", "speaker": "Ann", "session": "s1", "time": "2026-05-14T10:00:00+00:00"},
+    {"text": "Lovely, Ann! I still live in Bergen.", "speaker": "Bob", "session": "s1", "metadata": {"city": "Bergen"}},
+    {"text": "The cat sat on the mat.", "speaker": "Ann", "session": "s2", "external_id": "cat"},
+]
+
+
+@pytest.fixture
+def filled(store):
+    with Memory.open(store) as memory:
+        memory.remember_many(TURNS)
+    return store
+
+
+def test_recall_shows_rank_score_date_speaker_text_and_parts(run, filled):
+    code, out, err = run("recall", "Where is the cat?", "-k", "1")
+    assert (code, err) == (0, "")
+    for shown in ("1.", "Ann", "#3", "The cat sat on the mat.", "lexical +", "profile dialogue"):
+        assert shown in out
+    assert "\x1b" not in out
+
+
+def test_recall_answers_with_the_hits_of_the_library(ask, filled):
+    answer = ask("recall", "Where does Ann live?", "-k", "2")
+    with Memory.open(filled, read_only=True) as memory:
+        hits = memory.recall("Where does Ann live?", k=2)
+    assert [(hit["id"], hit["score"], hit["parts"]) for hit in answer["hits"]] == [
+        (hit.id, hit.score, dict(hit.parts)) for hit in hits
+    ]
+    assert [hit["rank"] for hit in answer["hits"]] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        (["--speaker", "Bob"], [2]),
+        (["--speaker", "Bob", "--speaker", "Ann"], [1, 2, 3]),
+        (["--session", "s2"], [3]),
+        (["--where", '{"metadata.city": "Bergen"}'], [2]),
+        (["--before", "2026-06-01"], [1]),
+        (["--after", "2026-06-01"], [2, 3]),
+        (["--tier", "cold"], []),
+        (["-k", "1", "--profile", "lexical"], [1]),
+    ],
+)
+def test_filters_narrow_what_is_recalled(ask, filled, options, found):
+    assert sorted(hit["id"] for hit in ask("recall", "cat in Oslo", *options)["hits"]) == found
+
+
+def test_expand_shows_the_neighbours(run, ask, filled):
+    hit = ask("recall", "Oslo", "-k", "1", "--expand", "1")["hits"][0]
+    assert [record["id"] for record in hit["after"]] == [2]
+    assert "Bob: Lovely" in run("recall", "Oslo", "-k", "1", "--expand", "1")[1]
+
+
+def test_the_asker_is_whom_i_stands_for(ask, filled):
+    assert "speaker" in ask("recall", "Where do I live?", "--asker", "Bob", "-k", "1")["hits"][0]["parts"]
+
+
+def test_recalling_leaves_no_trace_and_goes_on_beside_a_writer(ask, filled):
+    with Memory.open(filled) as memory:
+        assert ask("recall", "cat")["hits"]
+        assert memory.get(3).accessed is None
+
+
+def test_nothing_found_says_so(run, store):
+    Memory.open(store).close()
+    assert run("recall", "cat") == (0, "nothing found\n", "")
+
+
+@pytest.mark.parametrize("where", ["{", "[]", '{"colour": 1}'])
+def test_a_filter_that_cannot_be_read_is_refused(run, filled, where):
+    code, _, err = run("recall", "cat", "--where", where)
+    assert code == 2
+    assert err.startswith("mnemoloom: ")
+
+
+def test_what_is_remembered_cannot_move_the_cursor(run, store):
+    with Memory.open(store) as memory:
+        memory.remember("red \x1b[31m alert \u202e backwards \x07")
+    out = run("recall", "alert")[1]
+    assert not {"\x1b", "\u202e", "\x07"} & set(out)
+    assert "\\x1b[31m" in out
+
+
+def test_why_names_the_stage_that_lets_a_memory_go(run, ask, filled):
+    lost = ask("why", "cat", "1")
+    assert (lost["recalled"], lost["stages"][-1]["name"], lost["stages"][-1]["passed"]) == (False, "candidates", False)
+    out = run("why", "cat", "1")[1]
+    assert "#1 is not recalled" in out
+    assert "- candidates" in out
+
+
+def test_why_explains_a_hit_by_external_id_too(run, ask, filled):
+    found = ask("why", "cat", "cat")
+    assert (found["recalled"], found["memory_id"], found["rank"]) == (True, 3, 1)
+    assert sum(found["parts"].values()) == pytest.approx(found["score"])
+    assert "#3 is recalled" in run("why", "cat", "cat")[1]
+
+
+def test_why_of_an_unknown_id_is_an_error(run, filled):
+    code, _, err = run("why", "cat", "no-such-id")
+    assert (code, err) == (2, "mnemoloom: no memory with id 'no-such-id' in this namespace\n")
+
+
+def test_stats_count_namespace_and_store(run, ask, filled):
+    found = ask("stats")
+    assert (found["memories"], found["speakers"], found["namespace"]) == (3, {"Ann": 2, "Bob": 1}, ["default"])
+    out = run("stats")[1]
+    assert "Ann 2, Bob 1" in out
+    assert "namespace default" in out
+
+
+def test_reembed_encodes_what_is_waiting_and_then_nothing(run, ask, filled):
+    assert ask("reembed", "--embedder", "hashing:32") == {"encoded": 3, "encoder": "hashing/32"}
+    assert ask("stats")["encoder"] == "hashing/32"
+    assert ask("reembed", "--embedder", "hashing:32")["encoded"] == 0
+    assert "3 texts" in run("reembed", "--embedder", "hashing:64")[1]
+    assert ask("recall", "cat", "--embedder", "hashing:64")["encoded"] is True
+
+
+def test_reembed_needs_an_embedder(run, filled):
+    code, _, err = run("reembed")
+    assert (code, "--embedder" in err) == (2, True)
+
+
+def test_learning_needs_an_embedder_that_shows_tokens(run, filled):
+    code, _, err = run("reembed", "--learn", "--embedder", "hashing")
+    assert (code, "token" in err) == (2, True)
+
+
+def test_another_embedder_is_refused_until_reembed(run, filled):
+    run("reembed", "--embedder", "hashing:32")
+    code, _, err = run("recall", "cat", "--embedder", "hashing:64")
+    assert (code, "hashing/32" in err) == (2, True)
