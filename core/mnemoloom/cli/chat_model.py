@@ -10,17 +10,15 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypedDict
 
 from mnemoloom.embedders.endpoint import Endpoint, endpoint
-from mnemoloom.embedders.ollama import LONGEST_QUOTE, MALFORMED
+from mnemoloom.embedders.ollama_client import LONGEST_QUOTE, MALFORMED, ollama_client
 from mnemoloom.errors import (
     ChatModelError,
     ChatModelTimeoutError,
     ChatModelUnavailableError,
     ConfigError,
-    require,
 )
 
 if TYPE_CHECKING:
-    import httpx
     import ollama
 
 __all__ = ["ChatModel", "Message", "installed_models", "stream_answer"]
@@ -55,7 +53,7 @@ class ChatModel:
             raise ConfigError(f"model must be the name of a model; got {model!r}")
         self.model = model
         self.server = endpoint(host, allow_remote=False)
-        self._client = _client(self.server, patience=patience, timeout=timeout)
+        self._client = ollama_client(self.server, patience=patience, timeout=timeout, longest_answer=LONGEST_ANSWER)
 
     def answer(self, messages: Sequence[Message]) -> Iterator[str]:
         """The pieces of the answer to `messages`, as they come. Raises as `stream_answer` does."""
@@ -84,7 +82,7 @@ def stream_answer(client: ollama.Client, server: Endpoint, model: str, messages:
 def installed_models(host: str, *, timeout: float) -> list[str]:
     """The names of the server's models, embedding models left out. Raises as `stream_answer` does."""
     server = endpoint(host, allow_remote=False)
-    client = _client(server, patience=timeout, timeout=timeout)
+    client = ollama_client(server, patience=timeout, timeout=timeout, longest_answer=LONGEST_ANSWER)
     with _translated(server, "the list of models"):
         names = [entry.model for entry in client.list().models]
         return [name for name in names if name and "embed" not in name and "minilm" not in name]
@@ -126,28 +124,3 @@ def _refusal(error: ollama.ResponseError, server: Endpoint, model: str) -> ChatM
         said = "a redirect, which is not followed"
     status = f" {error.status_code}" if error.status_code > 0 else " in mid-answer"
     return ChatModelError(f"{model} at {server.url} answered{status}: {said}")
-
-
-def _client(server: Endpoint, *, patience: float, timeout: float) -> ollama.Client:
-    require("ollama", extra="ollama")
-    import httpx
-    import ollama
-
-    from mnemoloom.embedders.bounded_http import BoundedTransport
-
-    try:
-        return ollama.Client(
-            server.url,
-            timeout=httpx.Timeout(patience, connect=min(patience, 5.0)),
-            follow_redirects=False,
-            trust_env=False,
-            auth=_without_key,  # the client puts OLLAMA_API_KEY into a header for whatever host it is given
-            transport=BoundedTransport(max_bytes=LONGEST_ANSWER, seconds=timeout),
-        )
-    except httpx.InvalidURL as error:
-        raise ConfigError(f"host must be a URL such as http://127.0.0.1:11434: {error}") from error
-
-
-def _without_key(request: httpx.Request) -> httpx.Request:
-    request.headers.pop("authorization", None)
-    return request

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mnemoloom.embedders.checking import checked, listed
-from mnemoloom.embedders.endpoint import Endpoint, endpoint
+from mnemoloom.embedders.endpoint import endpoint
+from mnemoloom.embedders.ollama_client import LONGEST_QUOTE, MALFORMED, ollama_client
 from mnemoloom.errors import (
     ConfigError,
     EmbedderAnswerError,
@@ -22,22 +23,15 @@ from mnemoloom.errors import (
     EmbedderTimeoutError,
     EmbedderUnavailableError,
     TextError,
-    require,
 )
 from mnemoloom.ports import Rows
 
 if TYPE_CHECKING:
-    import httpx
     import ollama
 
 __all__ = ["OllamaEmbedder"]
 
 LONGEST_ANSWER = 64 * 2**20  # bytes
-LONGEST_QUOTE = 200  # characters of a server's error text
-
-# What the client raises when a reply is not the JSON object it expects: JSONDecodeError, UnicodeDecodeError and
-# pydantic's ValidationError are ValueErrors; the others come from JSON of another shape, or nested too deep.
-MALFORMED = (ValueError, TypeError, AttributeError, RecursionError)
 
 
 class OllamaEmbedder:
@@ -85,12 +79,11 @@ class OllamaEmbedder:
         self._server = endpoint(host, allow_remote=allow_remote)
         if not self._server.local and not self._server.encrypted:
             warnings.warn(f"texts are sent unencrypted to {self._server.url}; use https", stacklevel=2)
-        require("ollama", extra="ollama")
         self._model, self._timeout, self._batch_size = model, timeout, batch_size
         self._query_prompt, self._memory_prompt = query_prompt, memory_prompt
         self._options = {"dimensions": dimensions, "keep_alive": keep_alive}
         self._width = dimensions
-        self._client = _client(self._server, timeout)
+        self._client = ollama_client(self._server, patience=timeout, timeout=timeout, longest_answer=LONGEST_ANSWER)
 
     @property
     def identity(self) -> str:
@@ -164,29 +157,3 @@ class OllamaEmbedder:
         if 300 <= error.status_code < 400:
             said = "a redirect, which is not followed"
         return EmbedderError(f"{self.identity} at {self._server.url} answered {error.status_code}: {said}")
-
-
-def _client(server: Endpoint, timeout: float) -> ollama.Client:
-    import httpx
-    import ollama
-
-    from mnemoloom.embedders.bounded_http import BoundedTransport
-
-    # the client puts OLLAMA_API_KEY into a header for whatever host it is given
-    keyless = None if server.encrypted and not server.local else _without_key
-    try:
-        return ollama.Client(
-            server.url,
-            timeout=timeout,
-            follow_redirects=False,
-            trust_env=False,
-            auth=keyless,
-            transport=BoundedTransport(max_bytes=LONGEST_ANSWER, seconds=timeout),
-        )
-    except httpx.InvalidURL as error:
-        raise ConfigError(f"host must be a URL such as http://127.0.0.1:11434: {error}") from error
-
-
-def _without_key(request: httpx.Request) -> httpx.Request:
-    request.headers.pop("authorization", None)
-    return request

@@ -7,7 +7,7 @@ Robertson and Zaragoza 2009, eq. 3.15, without the constant (k1 + 1). l is smoot
 window; idf comes from the memories alone. An answer is often split over a question and its reply:
 on LoCoMo the window is worth 3.8 points of recall@10.
 
-Documents are slots counted from 1. Slot 0 means "no neighbour"; its score is meaningless.
+Documents are slots counted from 1. Slot 0 means "no neighbour" and must not be eligible.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def bm25_scores(
     # A place that several neighbours touch is written several times, with the same value.
     weights[at] = rarity * tf / (tf + saturation[places.ravel()])
     scores: Floats = weights.reshape(len(found), slots).sum(axis=0)
-    return scores
+    return scores * eligible  # neighbours that are not eligible, and slot 0, have gathered weight too
 
 
 def _held(postings: Postings, term: int, eligible: Mask) -> tuple[NDArray[np.int32], Floats]:

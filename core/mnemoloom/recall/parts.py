@@ -126,7 +126,6 @@ def lexical(scope: Scope, profile: WeightedProfile) -> Part | None:
         b=profile.b,
         key=scope.key,
     )
-    scores[0] = 0  # where the words of neighbours that are not there have gathered
     return shared(scores, profile.lexical)
 
 

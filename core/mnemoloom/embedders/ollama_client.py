@@ -1,0 +1,58 @@
+"""The connection to an Ollama server, with the bounds that private texts deserve."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mnemoloom.embedders.endpoint import Endpoint
+from mnemoloom.errors import ConfigError, require
+
+if TYPE_CHECKING:
+    import httpx
+    import ollama
+
+__all__ = ["LONGEST_QUOTE", "MALFORMED", "ollama_client"]
+
+LONGEST_QUOTE = 200  # characters of a server's error text
+
+# What the client raises when a reply is not the JSON object it expects: JSONDecodeError, UnicodeDecodeError and
+# pydantic's ValidationError are ValueErrors; the others come from JSON of another shape, or nested too deep.
+MALFORMED = (ValueError, TypeError, AttributeError, RecursionError)
+
+
+def ollama_client(server: Endpoint, *, patience: float, timeout: float, longest_answer: int) -> ollama.Client:
+    """A client that follows no redirect, uses no proxy, and gives up in time.
+
+    Parameters
+    ----------
+    patience: seconds to wait for the next bytes. timeout: seconds for an answer as a whole.
+    longest_answer: bytes.
+
+    Raises
+    ------
+    MissingExtraError: the ollama library is not installed. ConfigError: the URL is malformed.
+    """
+    require("ollama", extra="ollama")
+    import httpx
+    import ollama
+
+    from mnemoloom.embedders.bounded_http import BoundedTransport
+
+    # the client puts OLLAMA_API_KEY into a header for whatever host it is given
+    keyless = None if server.encrypted and not server.local else _without_key
+    try:
+        return ollama.Client(
+            server.url,
+            timeout=httpx.Timeout(patience, connect=min(patience, 5.0)),
+            follow_redirects=False,
+            trust_env=False,
+            auth=keyless,
+            transport=BoundedTransport(max_bytes=longest_answer, seconds=timeout),
+        )
+    except httpx.InvalidURL as error:
+        raise ConfigError(f"host must be a URL such as http://127.0.0.1:11434: {error}") from error
+
+
+def _without_key(request: httpx.Request) -> httpx.Request:
+    request.headers.pop("authorization", None)
+    return request
