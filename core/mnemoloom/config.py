@@ -146,11 +146,11 @@ PROFILES: dict[str, Profile] = {
 
 def profile_named(profile: str | Profile) -> Profile:
     """The profile of that name; a profile stands for itself. Raises ConfigError."""
-    if not isinstance(profile, str):
+    if isinstance(profile, (WeightedProfile, AssistantProfile, ConcertProfile)):
         return profile
     try:
         return PROFILES[profile]
-    except KeyError:
+    except (KeyError, TypeError):
         known = ", ".join([*PROFILES, "auto"])
         raise ConfigError(f"profile must be one of {known}, or a profile object; got {profile!r}") from None
 

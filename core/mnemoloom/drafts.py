@@ -17,7 +17,15 @@ from mnemoloom.config import Limits
 from mnemoloom.errors import MetadataError, NamespaceError, TextError, ValidationError, VectorError
 from mnemoloom.records import Draft, Tier
 
-__all__ = ["CheckedDraft", "check_draft", "check_namespace", "check_text", "raw_row"]
+__all__ = [
+    "CheckedDraft",
+    "check_count",
+    "check_draft",
+    "check_namespace",
+    "check_text",
+    "check_tier",
+    "raw_row",
+]
 
 _FIELDS = frozenset(field.name for field in fields(Draft))
 
@@ -63,7 +71,7 @@ def check_draft(value: Draft | Mapping[str, Any] | str, *, limits: Limits, now: 
         session=_label(draft.session, "session", limits),
         time=_time(draft.time, now),
         metadata=_metadata(draft.metadata, limits),
-        tier=Tier.PERSISTENT if draft.pinned else _tier(draft.tier),
+        tier=Tier.PERSISTENT if draft.pinned else check_tier(draft.tier),
         pinned=draft.pinned,
         source=_label(draft.source, "source", limits),
         trust=_label(draft.trust, "trust", limits) or "user",
@@ -82,6 +90,14 @@ def check_text(text: object, *, limits: Limits, name: str) -> str:
     return text
 
 
+def check_count(value: object, name: str, *, low: int, high: int = (1 << 63) - 1) -> int:
+    """`value` if it is a whole number between the bounds; raises ValidationError."""
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        bounds = f"from {low} to {high}" if high < 1 << 62 else f"of at least {low}"
+        raise ValidationError(f"{name} must be a whole number {bounds}; got {value!r}")
+    return value
+
+
 def check_namespace(namespace: object, *, limits: Limits) -> tuple[str, ...]:
     """`namespace` if it is a tuple (or list) of 1 to 16 labels; raises NamespaceError."""
     if not isinstance(namespace, (tuple, list)) or not 1 <= len(namespace) <= 16:
@@ -98,11 +114,13 @@ def check_namespace(namespace: object, *, limits: Limits) -> tuple[str, ...]:
 def raw_row(vector: Any) -> NDArray[np.float32]:  # noqa: ANN401 - an untrusted argument
     """A caller's vector as a finite, non-zero float32 row (d,), not normalised; raises VectorError."""
     try:
-        row = np.ascontiguousarray(vector, np.float32)
+        given = np.asarray(vector)
     except (TypeError, ValueError, OverflowError) as error:
         raise VectorError(f"a vector must be one row of numbers; got {type(vector).__name__}") from error
-    if row.ndim != 1 or not row.size:
-        raise VectorError(f"a vector must be one row of numbers; got shape {row.shape}")
+    if given.dtype.kind not in "iuf" or given.ndim != 1 or not given.size:
+        raise VectorError(f"a vector must be one row of numbers; got {given.dtype} of shape {given.shape}")
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused
+        row = np.ascontiguousarray(given, np.float32)
     if not np.isfinite(row).all():
         raise VectorError("a vector must be finite; got NaN or infinity")
     if not np.linalg.norm(row.astype(np.float64)) > 1e-30:
@@ -147,7 +165,8 @@ def _encoded(text: str, name: str, error: type[ValidationError]) -> bytes:
         raise error(f"{name} must be valid Unicode; there is an unpaired surrogate at {cause.start}") from cause
 
 
-def _tier(tier: object) -> Tier:
+def check_tier(tier: object) -> Tier:
+    """The tier of that name; raises ValidationError."""
     try:
         return Tier(tier)
     except ValueError:

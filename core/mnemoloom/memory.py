@@ -9,7 +9,7 @@ from typing import Any
 
 from mnemoloom.clock import Clock, SystemClock
 from mnemoloom.config import Config, Durability, Profile
-from mnemoloom.drafts import check_draft, check_namespace, check_text, raw_row
+from mnemoloom.drafts import check_count, check_draft, check_namespace, check_text, check_tier, raw_row
 from mnemoloom.errors import ConfigError, EmbedderError, UnknownMemoryError, ValidationError
 from mnemoloom.filters import Filter, common, conjoin, parse_filter
 from mnemoloom.memory_async import AsyncVerbs
@@ -175,7 +175,8 @@ class Memory(AsyncVerbs):
 
     def move(self, key: Key, tier: Tier) -> None:
         """Put a memory into a tier; `Tier.COLD` keeps it out of ordinary recall. Raises UnknownMemoryError."""
-        self._place(key, tier=Tier(tier), pinned=Tier(tier) is Tier.PERSISTENT)
+        tier = check_tier(tier)
+        self._place(key, tier=tier, pinned=tier is Tier.PERSISTENT)
 
     # -- asking -------------------------------------------------------------------------------------
 
@@ -241,15 +242,16 @@ class Memory(AsyncVerbs):
     ) -> Explanation:
         """Why `recall`, asked the same, returns a memory, or which stage lets it go."""
         request = self._request(query, k, profile, where, speaker, session, after, before, tier, 0, asker, vector, True)
-        memory = key if isinstance(key, int) else self._id(key)
-        return self._recaller.why(request, memory)
+        unknown_too = isinstance(key, int) and not isinstance(key, bool)
+        return self._recaller.why(request, int(key) if unknown_too else self._id(key))
 
     def get(self, key: Key) -> Record:
         """One memory. Raises UnknownMemoryError."""
         memory = self._id(key)
         with self._opened.store.reading() as connection:
             number = self._live.number(connection)
-            found = memories.records(connection, number, [memory]) if number is not None else {}
+            noted = self._live.accessed()
+            found = memories.records(connection, number, [memory], accessed=noted) if number is not None else {}
         if memory not in found:
             raise UnknownMemoryError(key)
         return found[memory]
@@ -257,6 +259,9 @@ class Memory(AsyncVerbs):
     def records(self, where: Where | None = None, *, after_id: int = 0, limit: int | None = None) -> Iterator[Record]:
         """Memories in the order in which they were remembered, cold ones included; `after_id` continues a listing."""
         condition = parse_filter(where)
+        check_count(after_id, "after_id", low=0)
+        if limit is not None:
+            check_count(limit, "limit", low=0)
         with self._opened.store.reading() as connection:
             number = self._live.number(connection)
             ids = [] if number is None else matching_ids(connection, number, condition).tolist()
@@ -267,7 +272,7 @@ class Memory(AsyncVerbs):
             page = ids[start : start + _PAGE]
             with self._opened.store.reading() as connection:
                 number = self._live.number(connection)
-                found = memories.records(connection, number or 0, page)
+                found = memories.records(connection, number or 0, page, accessed=self._live.accessed())
             yield from (found[memory] for memory in page if memory in found)
 
     def __len__(self) -> int:
@@ -291,24 +296,25 @@ class Memory(AsyncVerbs):
         opened = self._opened
         if opened.encoding is None:
             raise EmbedderError("reembed needs an embedder; open the memory with embedder=…")
+        check_count(batch_size, "batch_size", low=1)
         replies = opened.config.encode_replies
         opened.store.check_usable(writing=True)
-        if learn:
-            learn_projection(opened.store, opened.encoding, width=opened.config.token_width, encode_replies=replies)
-        done = reembed(
-            opened.store,
-            opened.encoding,
-            store_id=opened.store_id,
-            encode_replies=replies,
-            everything=learn,
-            batch_size=batch_size,
-            progress=progress,
-            now=opened.now(),
-        )
-        if done:
+        try:
+            if learn:
+                learn_projection(opened.store, opened.encoding, width=opened.config.token_width, encode_replies=replies)
+            return reembed(
+                opened.store,
+                opened.encoding,
+                store_id=opened.store_id,
+                encode_replies=replies,
+                batch_size=batch_size,
+                progress=progress,
+                now=opened.now(),
+            )
+        finally:
+            opened.encoding.width = opened.facts().width
             for shelf in opened.shelves():
                 shelf.abandon()
-        return done
 
     def stats(self) -> Stats:
         """Counts, sizes and settings of this namespace and its store."""
@@ -316,7 +322,7 @@ class Memory(AsyncVerbs):
 
     def verify(self) -> VerifyReport:
         """Read the whole store once: database pages, the chain of the log, the digest of every memory."""
-        with self._opened.store.reading() as connection:
+        with self._opened.store.snapshot() as connection:
             return verify_store(connection, store=self._opened.store_id)
 
     def export(self, folder: str | Path, *, progress: Progress | None = None) -> ExportReport:
@@ -367,11 +373,13 @@ class Memory(AsyncVerbs):
     def _id(self, key: Key) -> int:
         if isinstance(key, bool) or not isinstance(key, (int, str)):
             raise ValidationError(f"a memory is named by its id (int) or external id (str); got {key!r}")
-        if isinstance(key, int):
+        if isinstance(key, int) and key.bit_length() < 64:
             return key
-        with self._opened.store.reading() as connection:
-            number = self._live.number(connection)
-            found = memories.find(connection, number, key) if number is not None else None
+        found = None
+        if isinstance(key, str) and _is_storable(key):
+            with self._opened.store.reading() as connection:
+                number = self._live.number(connection)
+                found = memories.find(connection, number, key) if number is not None else None
         if found is None:
             raise UnknownMemoryError(key)
         return found
@@ -393,24 +401,26 @@ class Memory(AsyncVerbs):
         exact: bool,
     ) -> Request:
         limits = self._opened.config.limits
-        for name, value, low in (("k", k, 1), ("expand", expand, 0)):
-            if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= limits.k:
-                raise ValidationError(f"{name} must be a whole number from {low} to {limits.k}; got {value!r}")
+        check_count(k, "k", low=1, high=limits.k)
+        check_count(expand, "expand", low=0, high=limits.k)
+        restriction = common(speaker=speaker, session=session, after=after, before=before, tier=tier)
         tiers = {tier} if isinstance(tier, str) else set(tier or ())
         return Request(
             query=check_text(query, limits=limits, name="query"),
             k=k,
             profile=profile,
-            condition=conjoin(
-                parse_filter(where),
-                common(speaker=speaker, session=session, after=after, before=before, tier=tier),
-            ),
+            condition=conjoin(parse_filter(where), restriction),
             cold=Tier.COLD in tiers,
             expand=expand,
             asker=asker,
             vector=None if vector is None else raw_row(vector),
             exact=exact,
         )
+
+
+def _is_storable(text: str) -> bool:
+    """Whether a text can be a stored external id at all: no unpaired surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 _PAGE = 500

@@ -106,13 +106,14 @@ class OpenStore:
             return self._executor
 
     def close(self, flush: Callable[[LiveShelf], None]) -> None:
-        """Save what is worth saving and let go of everything."""
-        if not self.store.closed:
-            if not self.store.read_only:
-                for shelf in self.shelves():
+        """Save what is worth saving and let go of everything, whatever happens on the way."""
+        if not self.store.closed and not self.store.forked:
+            try:
+                for shelf in self.shelves() if not self.store.read_only else ():
                     flush(shelf)
                     shelf.save(closing=True)
-            self.store.close()
+            finally:
+                self.store.close()
         with self._lock:
             executor, self._executor = self._executor, None
         if executor:
@@ -123,7 +124,8 @@ def _identify(store: Store) -> str:
     with store.reading() as connection:
         row = connection.execute("SELECT value FROM meta WHERE key = 'store_id'").fetchone()
     if row:
-        return str(row[0].decode())
+        with store.reading() as connection:
+            return read_facts(connection).store_id
     name = secrets.token_hex(16)
 
     def work(connection: sqlite3.Connection) -> None:

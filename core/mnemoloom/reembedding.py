@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from mnemoloom.embedders.checking import checked_tokens
 from mnemoloom.errors import EmbedderError
 from mnemoloom.ports import TokenEmbedder
 from mnemoloom.recall.encoding import Encoding
@@ -16,7 +21,7 @@ from mnemoloom.storage import Store, memories
 from mnemoloom.storage.facts import read_facts, write_fact
 from mnemoloom.storage.memories import StoredPayload
 
-__all__ = ["count_waiting", "learn_projection", "reembed"]
+__all__ = ["Progress", "count_waiting", "learn_projection", "reembed", "stored_projection"]
 
 Progress = Callable[[int, int], None]
 
@@ -30,45 +35,66 @@ ORDER BY p.id LIMIT ?
 _SAMPLE = 400
 
 
+class _Text(NamedTuple):
+    payload: int
+    namespace: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """Which payloads to encode: those after a number that the encoder has not encoded, or `everything`."""
+
+    identity: str
+    encode_replies: bool
+    everything: bool = False
+    after: int = 0
+
+    def texts(self, connection: sqlite3.Connection, limit: int = -1) -> list[_Text]:
+        roles = json.dumps(sorted(REPLY_ROLES))
+        values = (self.after, self.identity, self.everything, self.encode_replies, roles, limit)
+        return [_Text(*row) for row in connection.execute(_WAITING, values)]
+
+
 def reembed(
     store: Store,
     encoding: Encoding,
     *,
     store_id: str,
     encode_replies: bool,
-    everything: bool,
     batch_size: int,
     progress: Progress | None,
     now: int,
 ) -> int:
     """Encode what the encoder has not encoded yet, batch by batch; how many texts that were.
 
-    Each batch is a transaction of its own, and a run that was broken off goes on where it stopped.
-    `everything` encodes also what this encoder has encoded before.
+    Each batch is a transaction of its own. A run that was broken off goes on where it stopped, also one that
+    brings a newly learned projection to all memories.
     """
-    total = count_waiting(store, encoding.identity, encode_replies=encode_replies, everything=everything)
+    with store.reading() as connection:
+        reached = read_facts(connection).unfinished
+    wanted = _Wanted(encoding.identity, encode_replies, everything=reached is not None, after=reached or 0)
+    with store.reading() as connection:
+        total = len(wanted.texts(connection))
     done = 0
-    for batch in _batches(store, encoding.identity, encode_replies, everything, batch_size):
-        encoded = encoding.texts([text for _, _, text in batch])
-        payloads = [
-            StoredPayload(row.astype("<f4").tobytes(), None if codes is None else codes.tobytes(), encoding.identity)
-            for row, codes in encoded
-        ]
-        _store(store, encoding, batch, payloads, store_id=store_id, learned=everything, now=now)
+    for batch in _batches(store, wanted, batch_size):
+        _store(store, encoding, batch, store_id=store_id, now=now)
         done += len(batch)
         if progress:
             progress(done, total)
+    _transact(store, lambda connection: _adopt(connection, encoding))
+    _transact(store, lambda connection: write_fact(connection, "unfinished", None))
     return done
 
 
-def count_waiting(store: Store, identity: str, *, encode_replies: bool, everything: bool = False) -> int:
+def count_waiting(store: Store, identity: str, *, encode_replies: bool) -> int:
     """How many texts the encoder of that identity has not encoded."""
     with store.reading() as connection:
-        return len(_waiting(connection, 0, identity, encode_replies, everything, -1))
+        return len(_Wanted(identity, encode_replies).texts(connection))
 
 
 def learn_projection(store: Store, encoding: Encoding, *, width: int, encode_replies: bool) -> None:
-    """Fit the token projection (PCA) to the store's own tokens and keep it with the store.
+    """Fit the token projection (PCA) to the store's own tokens and keep it; the memories' codes are to follow.
 
     Raises EmbedderError if the encoder shows no tokens, or the store has too few to learn from.
     """
@@ -76,67 +102,64 @@ def learn_projection(store: Store, encoding: Encoding, *, width: int, encode_rep
     if not isinstance(embedder, TokenEmbedder):
         raise EmbedderError(f"{encoding.identity} shows no token vectors to learn a projection from")
     with store.reading() as connection:
-        texts = [text for _, _, text in _waiting(connection, 0, encoding.identity, encode_replies, True, -1)]
+        texts = [each.text for each in _Wanted(encoding.identity, encode_replies, everything=True).texts(connection)]
     sample = texts[:: max(1, len(texts) // _SAMPLE)]
-    _, shown = embedder.embed_tokens(sample)
-    tokens = np.concatenate([each.vectors for each in shown]) if shown else np.zeros((0, 1), np.float32)
-    if len(tokens) < width:
-        raise EmbedderError(f"a projection to {width} dimensions needs at least {width} tokens; got {len(tokens)}")
-    projection = principal_projection(tokens, width)
+    _, shown = embedder.embed_tokens(sample) if sample else (None, [])
+    vectors = [each.vectors for each in checked_tokens(shown, count=len(sample), identity=encoding.identity)]
+    if sum(map(len, vectors)) < width:
+        raise EmbedderError(f"a projection to {width} dimensions needs at least {width} tokens to learn from")
+    projection = principal_projection(np.concatenate(vectors), width)
     stacked = np.vstack((projection.mean, projection.basis.T)).astype("<f4")
 
     def work(connection: sqlite3.Connection) -> None:
+        _adopt(connection, encoding)
+        write_fact(connection, "unfinished", b"0")
         write_fact(connection, "token_width", str(projection.basis.shape[1]).encode())
         write_fact(connection, "projection", len(stacked).to_bytes(4, "little") + stacked.tobytes())
 
-    store.transact(work, publish=lambda _: encoding.learn(projection), abandon=lambda: None)
+    store.transact(work, publish=lambda _: encoding.adopt(projection.basis.shape[1], projection), abandon=lambda: None)
 
 
-def stored_projection(stacked: np.ndarray[tuple[int, ...], np.dtype[np.float32]] | None) -> Projection | None:
+def stored_projection(stacked: NDArray[np.float32] | None) -> Projection | None:
     """A projection as the store keeps it: mean and directions, stacked."""
     return None if stacked is None else Projection(stacked[0], np.ascontiguousarray(stacked[1:].T))
 
 
-def _store(
-    store: Store,
-    encoding: Encoding,
-    batch: Sequence[tuple[int, int, str]],
-    payloads: Sequence[StoredPayload],
-    *,
-    store_id: str,
-    learned: bool,
-    now: int,
-) -> None:
-    def work(connection: sqlite3.Connection) -> None:
-        facts = read_facts(connection)
-        if (facts.encoder, facts.width) != (encoding.identity, encoding.width):
-            write_fact(connection, "encoder", encoding.identity.encode())
-            write_fact(connection, "width", str(encoding.width).encode())
-            if not learned:
-                write_fact(connection, "projection", None)  # it was learned from another encoder's tokens
-        if any(payload.tokens for payload in payloads):
-            write_fact(connection, "token_width", str(encoding.token_width).encode())
-        for (number, namespace, _), payload in zip(batch, payloads, strict=True):
-            memories.update_vectors(connection, namespace, [(number, payload)], now=now, store=store_id)
+def _adopt(connection: sqlite3.Connection, encoding: Encoding) -> None:
+    """Make this the store's encoder; what belongs to the one before it goes."""
+    if read_facts(connection).encoder != encoding.identity:
+        write_fact(connection, "encoder", encoding.identity.encode())
+        for fact in ("width", "token_width", "projection"):
+            write_fact(connection, fact, None)
 
+
+def _store(store: Store, encoding: Encoding, batch: list[_Text], *, store_id: str, now: int) -> None:
+    encoded = encoding.texts([each.text for each in batch])
+
+    def work(connection: sqlite3.Connection) -> None:
+        _adopt(connection, encoding)
+        write_fact(connection, "width", str(len(encoded[0].row)).encode())
+        if any(codes is not None for _, codes in encoded):
+            write_fact(connection, "token_width", str(encoding.token_width).encode())
+        if read_facts(connection).unfinished is not None:
+            write_fact(connection, "unfinished", str(batch[-1].payload).encode())
+        for each, (row, codes) in zip(batch, encoded, strict=True):
+            tokens = None if codes is None else codes.tobytes()
+            payload = StoredPayload(row.astype("<f4").tobytes(), tokens, encoding.identity)
+            memories.update_vectors(connection, each.namespace, [(each.payload, payload)], now=now, store=store_id)
+
+    _transact(store, work)
+
+
+def _transact(store: Store, work: Callable[[sqlite3.Connection], None]) -> None:
     store.transact(work, publish=lambda _: None, abandon=lambda: None)
 
 
-def _batches(
-    store: Store, identity: str, encode_replies: bool, everything: bool, size: int
-) -> Iterator[list[tuple[int, int, str]]]:
-    last = 0
+def _batches(store: Store, wanted: _Wanted, size: int) -> Iterator[list[_Text]]:
     while True:
         with store.reading() as connection:
-            batch = _waiting(connection, last, identity, encode_replies, everything, size)
+            batch = wanted.texts(connection, size)
         if not batch:
             return
         yield batch
-        last = batch[-1][0]
-
-
-def _waiting(
-    connection: sqlite3.Connection, after: int, identity: str, encode_replies: bool, everything: bool, limit: int
-) -> list[tuple[int, int, str]]:
-    roles = "[" + ",".join(f'"{role}"' for role in sorted(REPLY_ROLES)) + "]"
-    return connection.execute(_WAITING, (after, identity, everything, encode_replies, roles, limit)).fetchall()
+        wanted = replace(wanted, after=batch[-1].payload)

@@ -31,12 +31,13 @@ _NO_PAYLOAD = StoredPayload(None, None, None)
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """What a transaction did: ids in the order of the drafts, new entries, ids that are gone, new vectors."""
+    """What a transaction did: ids as the drafts stand, new entries, ids that are gone, new vectors, the width."""
 
     ids: list[int]
     entries: list[tuple[ShelfEntry, dict[int, int]]]
     gone: list[int]
     encoded: list[ShelfEntry]
+    width: int | None
 
 
 class Writer:
@@ -157,7 +158,7 @@ class Writer:
         by_draft = {id(draft): memory for draft, memory in zip(chosen, ids, strict=True)}
         known |= {d.external_id: by_draft[id(d)] for d in chosen if d.external_id is not None}
         answer = [by_draft[id(d)] if d.external_id is None else known[d.external_id] for d in drafts]
-        return _Written(answer, entries, gone, self._rows_of(connection, number, encoded, facts))
+        return _Written(answer, entries, gone, self._rows_of(connection, number, encoded, facts), facts.width)
 
     def _resolve(
         self,
@@ -209,6 +210,8 @@ class Writer:
         return entry_of(row, facts, encode_replies=self._config.encode_replies)
 
     def _publish(self, done: _Written) -> None:
+        if self._encoding is not None:
+            self._encoding.width = done.width
         self._live.publish(done.entries, gone=done.gone, encoded=done.encoded)
 
     def _settle_width(self, connection: sqlite3.Connection, new: Sequence[StoredPayload]) -> None:

@@ -12,8 +12,8 @@ import secrets
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from hashlib import blake2b
@@ -143,9 +143,10 @@ def import_bundle(
 
         def publish(done: tuple[ImportReport, bool]) -> None:
             live.abandon()
-            learned = stored_projection(bundle.projection)
-            if done[1] and opened.encoding is not None and learned is not None:
-                opened.encoding.learn(learned)
+            if opened.encoding is not None:
+                opened.encoding.width = opened.encoding.width or bundle.manifest.width
+                if done[1] and bundle.manifest.token_width:
+                    opened.encoding.adopt(bundle.manifest.token_width, stored_projection(bundle.projection))
 
         return opened.store.transact(work, publish=publish, abandon=live.abandon)[0]
 
@@ -156,8 +157,7 @@ def import_bundle(
 def _write(memory: Memory, partial: Path, target: Path, progress: Progress | None) -> ExportReport:
     noted = memory._live.accessed()
     with ExitStack() as stack:
-        connection = stack.enter_context(memory._opened.store.reading())
-        stack.enter_context(_snapshot(connection, memory))
+        connection = stack.enter_context(memory._opened.store.snapshot())
         facts = read_facts(connection)
         writer = stack.enter_context(BundleWriter(partial, token_width=facts.token_width or 0))
         number = memories.namespace_number(connection, memory.namespace)
@@ -171,20 +171,6 @@ def _write(memory: Memory, partial: Path, target: Path, progress: Progress | Non
         return ExportReport(
             folder=target, memories=writer.memories, vectors=writer.rows, encoder=facts.encoder, bytes=size
         )
-
-
-@contextmanager
-def _snapshot(connection: sqlite3.Connection, memory: Memory) -> Iterator[None]:
-    """Let every statement see the same moment."""
-    if memory._opened.store.folder is None:  # its only connection is ours alone while we read
-        yield
-        return
-    connection.execute("BEGIN")
-    try:
-        yield
-    finally:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
 
 
 def _line(
@@ -245,7 +231,7 @@ def _settle(connection: sqlite3.Connection, opened: OpenStore, bundle: BundleRea
     if facts.width is None and offered.width is not None:
         write_fact(connection, "width", str(offered.width).encode())
     if offered.codes or (adopts and offered.token_width):
-        _settle_tokens(connection, opened, bundle, facts, settled=settled)
+        _settle_tokens(connection, bundle, facts, settled=settled)
     if adopts:
         write_fact(connection, "encoder", str(offered.encoder).encode())
     if adopts and bundle.projection is not None:
@@ -254,15 +240,10 @@ def _settle(connection: sqlite3.Connection, opened: OpenStore, bundle: BundleRea
     return adopts
 
 
-def _settle_tokens(
-    connection: sqlite3.Connection, opened: OpenStore, bundle: BundleReader, facts: StoreFacts, *, settled: bool
-) -> None:
+def _settle_tokens(connection: sqlite3.Connection, bundle: BundleReader, facts: StoreFacts, *, settled: bool) -> None:
     """Refuse token codes of another projection, or of another width; a store without any takes theirs over."""
-    known, learned = facts.token_width, bundle.projection is not None
-    if known is None and not learned and opened.encoding is not None:
-        known = opened.encoding.token_width  # what this handle would write next
     offered = bundle.manifest.token_width
-    if known not in (None, offered) or (settled and not _same(facts.projection, bundle.projection)):
+    if facts.token_width not in (None, offered) or (settled and not _same(facts.projection, bundle.projection)):
         encoder = str(bundle.manifest.encoder)
         raise _mismatch(
             str(facts.encoder or encoder), encoder, f"token codes of another projection, of width {offered},"

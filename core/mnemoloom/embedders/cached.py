@@ -44,10 +44,10 @@ class CachedQueries:
         self._kept: OrderedDict[tuple[str, bool], EncodedQuery] = OrderedDict()
         self._lock = Lock()
 
-    def encode(self, text: str, *, tokens: bool) -> EncodedQuery:
+    def encode(self, text: str, *, tokens: bool, width: int | None = None) -> EncodedQuery:
         """The row of a question and, if `tokens` and the embedder can show them, its token vectors.
 
-        Raises what the embedder raises, and EmbedderAnswerError for an answer that is no encoding.
+        Raises what the embedder raises, and EmbedderAnswerError for an answer that is no encoding (of `width`).
         """
         key = (text, tokens and self._token_embedder is not None)
         with self._lock:
@@ -55,7 +55,7 @@ class CachedQueries:
             if known is not None:
                 self._kept.move_to_end(key)
                 return known
-        encoded = self._encode(text, tokens=tokens)
+        encoded = self._encode(text, tokens=tokens, width=width)
         with self._lock:
             self._kept[key] = encoded
             self._kept.move_to_end(key)
@@ -63,14 +63,14 @@ class CachedQueries:
                 self._kept.popitem(last=False)
         return encoded
 
-    def _encode(self, text: str, *, tokens: bool) -> EncodedQuery:
+    def _encode(self, text: str, *, tokens: bool, width: int | None) -> EncodedQuery:
         identity = self._embedder.identity
         if not tokens or self._token_embedder is None:
             rows = self._embedder.embed([text], query=True)
-            return EncodedQuery(_frozen(checked(rows, count=1, identity=identity, width=None)[0]), None)
+            return EncodedQuery(_frozen(checked(rows, count=1, identity=identity, width=width)[0]), None)
         rows, shown = self._token_embedder.embed_tokens([text], query=True)
         words, vectors = checked_tokens(shown, count=1, identity=identity)[0]
-        row = checked(rows, count=1, identity=identity, width=None)[0]
+        row = checked(rows, count=1, identity=identity, width=width)[0]
         return EncodedQuery(_frozen(row), TokenVectors(words, _frozen(vectors)))
 
 

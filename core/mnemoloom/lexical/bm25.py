@@ -68,7 +68,9 @@ def bm25_scores(
     Scores of shape (slots,), 0 where no term matches.
     """
     slots = len(eligible)
-    found = [entries for entries in (_held(postings, term, eligible) for term in terms) if len(entries[0])]
+    everyone = n == slots - 1
+    held = (postings.of(term) if everyone else _held(postings, term, eligible) for term in terms)
+    found = [entries for entries in held if len(entries[0])]
     if not found:
         return np.zeros(slots, np.float32)
     sizes = [len(docs) for docs, _ in found]

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from mnemoloom.embedders.cached import CachedQueries, EncodedQuery
 from mnemoloom.embedders.checking import checked, checked_tokens
-from mnemoloom.errors import EmbedderAnswerError
 from mnemoloom.ports import Embedder, TokenEmbedder
 from mnemoloom.recall.late import Projection, seeded_projection
 
@@ -29,7 +28,7 @@ class Encoding:
 
     Parameters
     ----------
-    width: the width of the store's vectors, None before the first.
+    width: the width of the store's vectors, None before the first; whoever stores the first sets it.
     projection: the token projection that the store learned, None for the seeded one.
     """
 
@@ -60,12 +59,7 @@ class Encoding:
 
     def query(self, text: str, *, tokens: bool) -> EncodedQuery:
         """Encode a question; recent ones are remembered. Raises EmbedderError."""
-        encoded = self._queries.encode(text, tokens=tokens)
-        if self.width is not None and len(encoded.row) != self.width:
-            raise EmbedderAnswerError(
-                f"{self.identity} must answer with rows of width {self.width}; got {len(encoded.row)}"
-            )
-        return encoded
+        return self._queries.encode(text, tokens=tokens, width=self.width)
 
     def projection(self, dimension: int) -> Projection:
         """The token projection for token vectors of this width."""
@@ -74,11 +68,9 @@ class Encoding:
             self.token_width = self._projection.basis.shape[1]  # no more than the encoder's tokens have
         return self._projection
 
-    def learn(self, projection: Projection) -> None:
-        """Use another projection from now on."""
-        self._projection, self.token_width = projection, projection.basis.shape[1]
+    def adopt(self, token_width: int, projection: Projection | None) -> None:
+        """Use another projection from now on; None is the seeded one of that width."""
+        self._projection, self.token_width = projection, token_width
 
     def _checked(self, rows: NDArray[np.float32], count: int) -> NDArray[np.float32]:
-        found = checked(rows, count=count, identity=self.identity, width=self.width)
-        self.width = found.shape[1]
-        return found
+        return checked(rows, count=count, identity=self.identity, width=self.width)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import RLock
 from typing import Any
 
 import numpy as np
 
-from mnemoloom.errors import CorruptionError
+from mnemoloom.errors import CorruptionError, StoreClosedError
 from mnemoloom.index.exact import unit_row
 from mnemoloom.lexical import Analyzer
 from mnemoloom.recall.shelf import LAYOUT, Shelf, ShelfEntry
@@ -42,6 +42,7 @@ class LiveShelf:
         self._shelf: Shelf | None = None
         self._number: int | None = None
         self._saved_slots = 0
+        self._vectors_of: tuple[str | None, int | None] = (None, None)
 
     @contextmanager
     def reading(self) -> Iterator[tuple[sqlite3.Connection, Shelf, int]]:
@@ -57,10 +58,10 @@ class LiveShelf:
     def current(self, connection: sqlite3.Connection) -> Shelf:
         """The shelf in step with what `connection` sees. Raises CorruptionError for damaged rows."""
         with self._lock:
+            if self._shelf is not None and self._store.read_only:
+                self._catch_up(connection, self._shelf)
             if self._shelf is None:
                 self._shelf = self._load(connection)
-            elif self._store.read_only:
-                self._follow(connection, self._shelf)
             return self._shelf
 
     def publish(
@@ -95,6 +96,7 @@ class LiveShelf:
         """Forget the derived state; it is loaded again when next needed."""
         with self._lock:
             self._shelf = None
+            self._number = None  # it may come from the transaction that was rolled back
 
     def note_access(self, ids: Iterable[int], now: int) -> None:
         """Remember, until the next write, that memories were recalled."""
@@ -113,11 +115,12 @@ class LiveShelf:
             return taken
 
     def save(self, *, closing: bool) -> None:
-        """Write the cache, if replaying what it lacks would cost more."""
+        """Write the cache, if replaying what it lacks would cost more; without a cache everything works, too."""
         folder = self._store.cache_folder
         if folder is None or self._store.read_only:
             return
-        with self._store.reading() as connection, self._lock:
+        # Another thread may close the store right after this one's commit.
+        with suppress(OSError, StoreClosedError), self._store.reading() as connection, self._lock:
             if self._shelf is None or self.number(connection) is None:
                 return
             slots = len(self._shelf.ids)
@@ -152,6 +155,8 @@ class LiveShelf:
             shelf = self._cached(connection)
         shelf = shelf or Shelf(self._analyzer)
         self._saved_slots = len(shelf.ids) if shelf.position else 0
+        facts = read_facts(connection)
+        self._vectors_of = (facts.encoder, facts.width)
         self._follow(connection, shelf)
         return shelf
 
@@ -168,6 +173,15 @@ class LiveShelf:
             return None  # the cache is of another history, as after a restored backup
         shelf = Shelf.from_state(self._analyzer, arrays, facts)
         return shelf if shelf.dead_share < _REBUILD_WHEN_DEAD else None
+
+    def _catch_up(self, connection: sqlite3.Connection, shelf: Shelf) -> None:
+        """Follow another process's writes; start anew when it has changed the encoder."""
+        if memories.log_head(connection) > shelf.position:
+            facts = read_facts(connection)
+            if (facts.encoder, facts.width) == self._vectors_of:
+                self._follow(connection, shelf)
+            else:
+                self._shelf = None
 
     def _follow(self, connection: sqlite3.Connection, shelf: Shelf) -> None:
         """Take in what the log has gained since the shelf's position."""

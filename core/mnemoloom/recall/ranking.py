@@ -170,13 +170,12 @@ def _concert(scope: Scope, profile: ConcertProfile, limit: int) -> Ranking:
 
 def _novelty(shelf: Shelf, slots: Slots) -> NDArray[np.float64]:
     """1 − best cosine with an earlier memory; 1 for the first."""
-    rows = shelf.vectors.values
-    novelty = np.ones(len(slots))
-    for place, slot in enumerate(slots):
-        earlier = np.flatnonzero(shelf.has_vector.values[:slot] & shelf.alive.values[:slot])
-        if len(earlier):
-            novelty[place] = 1.0 - float((rows[earlier] @ rows[slot]).max())
-    return novelty
+    rows, compared = shelf.vectors.values, shelf.alive.values & shelf.has_vector.values
+    known: NDArray[np.float64] = shelf.derived("novelty", lambda: np.full(len(rows), np.nan))
+    for slot in slots[np.isnan(known[slots])]:
+        earlier = (rows[:slot] @ rows[slot])[compared[:slot]]
+        known[slot] = 1.0 - float(earlier.max(initial=0.0 if not len(earlier) else -1.0))
+    return known[slots]
 
 
 def _pool(scope: Scope, parts: Parts, matching: Mask, count: int) -> Slots | None:

@@ -219,6 +219,8 @@ class Shelf:
 
     def slot_of(self, memory_id: int) -> int:
         """The slot of a living memory, or 0. Slots stand in the order of ids."""
+        if memory_id.bit_length() > 63:
+            return 0
         slot = int(np.searchsorted(self.ids.values, memory_id))
         found = 0 < slot < len(self.ids) and self.ids.values[slot] == memory_id and self.alive.values[slot]
         return slot if found else 0

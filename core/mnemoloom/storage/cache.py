@@ -49,7 +49,7 @@ def write_cache(folder: Path, name: str, arrays: Mapping[str, NDArray[Any]], fac
     existing = _generations(folder, name)
     number = existing[-1][0] + 1 if existing else 1
     partial = folder / f"{name}.{number}.part"
-    with open(partial, "wb") as file:
+    with open(partial, "wb", opener=_private) as file:
         file.write(_MAGIC + len(header).to_bytes(8, "little") + digest.digest() + header)
         for block in blocks:
             file.write(block)
@@ -62,7 +62,7 @@ def write_cache(folder: Path, name: str, arrays: Mapping[str, NDArray[Any]], fac
 def read_cache(folder: Path, name: str) -> tuple[Arrays, dict[str, Any]] | None:
     """The newest intact cache called `name`: its arrays, read-only and memory-mapped, and its facts."""
     for _, path in reversed(_generations(folder, name)):
-        with suppress(OSError, ValueError, KeyError, TypeError):
+        with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
             return _read(path)
     return None
 
@@ -94,6 +94,10 @@ def _array(data: NDArray[np.uint8], *, dtype: str, shape: list[int], offset: int
     if dtype not in _DTYPES:
         raise ValueError(f"cache array of dtype {dtype!r}")
     return np.frombuffer(data, dtype, math.prod(shape), offset).reshape(shape)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _generations(folder: Path, name: str) -> list[tuple[int, Path]]:

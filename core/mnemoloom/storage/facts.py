@@ -21,7 +21,8 @@ class StoreFacts:
 
     store_id: 32 hex digits. encoder: whose vectors it holds; width: how wide they are.
     token_width: numbers in a token code. projection: mean and directions of a learned token projection,
-    stacked (1 + w, D); None for the seeded one.
+    stacked (1 + w, D); None for the seeded one. unfinished: the last payload that has
+    its codes by a projection learned anew, None when all have.
     """
 
     store_id: str
@@ -29,6 +30,7 @@ class StoreFacts:
     width: int | None
     token_width: int | None
     projection: NDArray[np.float32] | None
+    unfinished: int | None
 
     def usable(self, encoder: str | None) -> bool:
         """Whether vectors of this encoder can be compared with the store's."""
@@ -45,6 +47,7 @@ def read_facts(connection: sqlite3.Connection) -> StoreFacts:
             width=int(found["width"]) if "width" in found else None,
             token_width=int(found["token_width"]) if "token_width" in found else None,
             projection=_projection(found.get("projection")),
+            unfinished=int(found["unfinished"]) if "unfinished" in found else None,
         )
     except (KeyError, ValueError) as error:
         raise CorruptionError(f"table meta of the store is damaged: {error!r}") from error

@@ -20,7 +20,7 @@ class WriterLock:
     """
 
     def __init__(self, folder: Path, *, timeout: float) -> None:
-        self._lock = FileLock(folder / "LOCK", timeout=timeout, thread_local=False)
+        self._lock = FileLock(folder / "LOCK", timeout=timeout, thread_local=False, mode=0o600)
         try:
             self._lock.acquire(poll_interval=0.02)
         except Timeout as error:

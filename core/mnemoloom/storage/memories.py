@@ -384,7 +384,11 @@ def anchor_at(connection: sqlite3.Connection, seq: int) -> str | None:
 
 def namespaces(connection: sqlite3.Connection) -> list[tuple[str, ...]]:
     """The labels of every namespace, in the order of their making."""
-    return [tuple(json.loads(row[0])) for row in connection.execute("SELECT labels FROM namespaces ORDER BY id")]
+    rows = connection.execute("SELECT labels FROM namespaces ORDER BY id").fetchall()
+    try:
+        return [tuple(map(str, json.loads(row[0]))) for row in rows]
+    except (ValueError, TypeError) as error:
+        raise CorruptionError(f"table namespaces of the store is damaged: {error}") from error
 
 
 def tier_counts(connection: sqlite3.Connection, namespace: int) -> dict[str, int]:

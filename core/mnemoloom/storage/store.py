@@ -22,7 +22,14 @@ from typing import NamedTuple, TypeVar
 from urllib.parse import quote
 
 from mnemoloom.config import Durability
-from mnemoloom.errors import ForkedStoreError, NotAStoreError, ReadOnlyError, StorageFailure, StoreClosedError
+from mnemoloom.errors import (
+    ConfigError,
+    ForkedStoreError,
+    NotAStoreError,
+    ReadOnlyError,
+    StorageFailure,
+    StoreClosedError,
+)
 from mnemoloom.storage.failures import translated
 from mnemoloom.storage.lock import WriterLock
 from mnemoloom.storage.migrations import check_format, migrate
@@ -81,7 +88,8 @@ class Store:
         with translated(self.where):
             self._connection = self._connect()
             if read_only:
-                check_format(self._connection, where=self.where)
+                if not check_format(self._connection, where=self.where):
+                    raise NotAStoreError(f"{self.where} is empty; open it without read_only to make a store")
             else:
                 self._prepare(durability)
 
@@ -92,10 +100,15 @@ class Store:
         Raises
         ------
         NotAStoreError: the path holds something else, or nothing and `read_only` is set.
+        ConfigError: a negative lock timeout, or a read-only store in memory.
         FormatError, CorruptionError, StorageFailure: it cannot be read.
         StoreLockedError: another writer has it.
         """
+        if not (isinstance(lock_timeout, (int, float)) and 0 <= lock_timeout < float("inf")):
+            raise ConfigError(f"lock_timeout must be a number of seconds, at least 0; got {lock_timeout!r}")
         if str(path) == ":memory:":
+            if read_only:
+                raise ConfigError("a store in memory is new and cannot be opened with read_only=True")
             return cls(None, read_only=False, durability=durability, lock=None)
         folder = Path(path)
         _check_folder(folder, read_only=read_only)
@@ -115,6 +128,11 @@ class Store:
     @property
     def closed(self) -> bool:
         return self._closed
+
+    @property
+    def forked(self) -> bool:
+        """Whether this is a child of the process that opened the store."""
+        return os.getpid() != self._pid
 
     @property
     def cache_folder(self) -> Path | None:
@@ -164,6 +182,20 @@ class Store:
                 else:
                     self._idle.put(connection)
 
+    @contextmanager
+    def snapshot(self) -> Iterator[sqlite3.Connection]:
+        """A connection whose statements all see the same moment."""
+        with self.reading() as connection:
+            if self.folder is None:  # the only connection, and ours alone while we read
+                yield connection
+                return
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+
     def checkpoint(self) -> bool:
         """Move the write-ahead log into the database; False while a reader holds it back."""
         self.check_usable(writing=True)
@@ -176,14 +208,14 @@ class Store:
         """Raise unless this handle may be used, here and now."""
         if self._closed:
             raise StoreClosedError(f"{self.where} has been closed")
-        if os.getpid() != self._pid:
+        if self.forked:
             raise ForkedStoreError(f"{self.where} was opened in process {self._pid}; open it again in this one")
         if writing and self.read_only:
             raise ReadOnlyError(f"{self.where} was opened with read_only=True")
 
     def close(self) -> None:
         """Commit what is pending and let go of the folder; closing twice is closing once."""
-        if self._closed or os.getpid() != self._pid:
+        if self._closed or self.forked:
             return
         with self._work:
             if not self.read_only:
