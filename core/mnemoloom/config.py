@@ -31,6 +31,16 @@ def _within(owner: object, name: str, low: float, high: float) -> None:
         raise ConfigError(f"{type(owner).__name__}.{name} must be a number in [{low}, {high}]; got {value!r}")
 
 
+def _whole(owner: object, name: str, low: int, high: int) -> None:
+    value = getattr(owner, name)
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise ConfigError(f"{type(owner).__name__}.{name} must be a whole number in [{low}, {high}]; got {value!r}")
+
+
+def _is_share(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0.0 <= value <= 1.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeightedProfile:
     """score = dense·s(cos) + lexical·B/max B + speaker + date + surprise + recency, then + maxsim on the best.
@@ -68,11 +78,11 @@ class WeightedProfile:
     def __post_init__(self) -> None:
         for name in ("dense", "lexical", "speaker", "date", "surprise", "maxsim", "recency", "context"):
             _within(self, name, 0.0, 10.0)
-        _within(self, "rerank", 1, 1000)
+        _whole(self, "rerank", 1, 1000)
         _within(self, "k1", 0.01, 10.0)
         _within(self, "b", 0.0, 1.0)
-        if len(self.window) > 4 or not all(0.0 <= gamma <= 1.0 for gamma in self.window):
-            raise ConfigError(f"{self.name}.window must hold up to 4 numbers in [0, 1]; got {self.window!r}")
+        if not isinstance(self.window, tuple) or len(self.window) > 4 or not all(map(_is_share, self.window)):
+            raise ConfigError(f"{self.name}.window must be a tuple of up to 4 numbers in [0, 1]; got {self.window!r}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +177,7 @@ class Limits:
 
     def __post_init__(self) -> None:
         for setting in fields(self):
-            _within(self, setting.name, 1, 1 << 40)
+            _whole(self, setting.name, 1, 1 << 40)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,4 +200,4 @@ class Config:
     def __post_init__(self) -> None:
         if self.profile != "auto":
             profile_named(self.profile)
-        _within(self, "token_width", 8, 1024)
+        _whole(self, "token_width", 8, 1024)

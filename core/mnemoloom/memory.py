@@ -206,7 +206,7 @@ class Memory(AsyncVerbs):
         profile: the formula: dialogue, assistant, document, dense, lexical, concert, or a profile object.
         where: a filter, such as {"metadata.city": "Oslo"} or `where("metadata.year").gte(2020)`.
         speaker, session, tier: one label or several; after, before: a span of time, `before` excluded.
-        expand: attach up to this many neighbours of the session to each hit.
+        expand: attach up to this many neighbours of the session to each hit, also such as the filter hides.
         asker: the speaker whom "I" and "my" stand for.
         vector: the query's encoding, if the caller has it; shape (d,).
         exact: compare the query with every vector; beyond 5,000 memories an index picks the candidates otherwise.

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from mnemoloom.filters import And, Compare, Filter, Not, Op, Or, matches, parse_filter, where
 from mnemoloom.records import Tier
 from mnemoloom.storage.filter_sql import compile_filter

@@ -8,6 +8,7 @@ from enum import IntEnum
 from typing import Any
 
 import pytest
+
 from mnemoloom.errors import FilterError
 from mnemoloom.filters import And, Compare, Not, Op, Or, common, conjoin, matches, parse_filter, where
 from mnemoloom.records import Tier

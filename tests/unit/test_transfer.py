@@ -200,10 +200,18 @@ def test_a_learned_projection_travels_along(tmp_path):
 
 def test_token_codes_of_another_width_are_refused(bundle):
     with Memory.open(":memory:", embedder=TinyTokens(), config=Config(token_width=16)) as memory:
+        memory.remember("a memory with codes of width 16")
         with pytest.raises(EmbedderMismatchError, match="of width 8"):
             import_bundle(memory, bundle)
-        assert len(memory) == 0
+        assert len(memory) == 1
         memory.remember("after all")
+
+
+def test_a_store_without_codes_takes_over_the_width_of_the_bundle(bundle):
+    with Memory.open(":memory:", embedder=TinyTokens(), config=Config(token_width=16)) as memory:
+        import_bundle(memory, bundle)
+        memory.remember("after all")
+        assert memory.recall("after all")[0].text == "after all"
 
 
 def test_an_embedder_whose_tokens_are_narrower_than_the_codes_still_makes_a_round_trip(tmp_path):

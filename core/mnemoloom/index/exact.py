@@ -25,14 +25,16 @@ def unit_row(vector: Any, *, width: int | None = None) -> Row:  # noqa: ANN401 -
     DimensionMismatchError: not `width` numbers.
     """
     try:
-        row = np.asarray(vector, np.float64)
-    except (TypeError, ValueError) as error:
+        given = np.asarray(vector)
+    except ValueError as error:
         raise VectorError(f"a vector must be one row of numbers; got {type(vector).__name__}") from error
-    if row.ndim != 1 or not len(row):
-        raise VectorError(f"a vector must be one row of numbers; got shape {row.shape}")
+    if given.dtype.kind not in "iuf" or given.ndim != 1 or not given.size:
+        raise VectorError(f"a vector must be one row of numbers; got {given.dtype} of shape {given.shape}")
+    row = given.astype(np.float64)
     if width is not None and len(row) != width:
         raise DimensionMismatchError(expected=width, got=len(row))
-    norm = float(np.linalg.norm(row))
+    with np.errstate(over="ignore"):
+        norm = float(np.linalg.norm(row))
     if not np.isfinite(norm):
         raise VectorError("a vector must be finite; got NaN or infinity")
     if norm < 1e-30:

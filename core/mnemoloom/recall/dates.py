@@ -65,7 +65,7 @@ def date_fit(cue: DateCue, days: NDArray[np.integer[Any]], months: NDArray[np.in
         return fits
     if cue.day is None:
         return _month_fit(cue, days, months)
-    years = [cue.year] if cue.year else range(int(months.min()) // 12 - 1, int(months.max()) // 12 + 1)
+    years = [cue.year] if cue.year else range(int(months.min()) // 12 - 1, int(months.max()) // 12 + 2)
     fit = np.zeros(len(days))
     for year in years:
         try:

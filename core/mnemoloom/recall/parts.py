@@ -1,7 +1,8 @@
 """What each kind of evidence adds to the scores: one function a part, None where it has nothing to say.
 
-Scores are scaled over the whole namespace; a filter only hides memories. So a memory's score does not depend
-on the filter, and a tenant's ranking is that of a store holding the tenant alone.
+Scores are scaled over the whole namespace; a filter only hides memories. So no part of a score depends on the
+filter, but for MaxSim, which compares the best of those that may be hits. A tenant's ranking is that of a store
+holding the tenant alone.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ __all__ = [
 Mask = NDArray[np.bool_]
 Slots = NDArray[np.int64]
 Part = NDArray[np.float32]
+
+_ROUNDING = 1e-5  # cosines closer than this are equal: what divides them is the rounding of float32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +107,8 @@ def dense(values: Part, weight: float, among: Mask, *, mean: float) -> Part | No
     taken = values[among]
     if not len(taken):
         return None
-    scale = weight / max(float(taken.max()) - mean, 1e-9)
+    spread = float(taken.max()) - mean
+    scale = weight / spread if spread > _ROUNDING else 0.0
     return np.where(among, (values - np.float32(mean)) * np.float32(scale), np.float32(0))
 
 
@@ -170,5 +174,5 @@ def late(scope: Scope, slots: Slots, weight: float) -> NDArray[np.floating[Any]]
     if not weight or evidence.tokens is None or evidence.projection is None or not len(slots):
         return None
     scores = maxsim(evidence.tokens, *scope.shelf.codes_of(slots), evidence.projection, scope.shelf.rarity)
-    low, high = float(scores.min()), float(scores.max())
-    return weight * (scores - low) / max(high - low, 1e-9)
+    low, spread = float(scores.min()), float(np.ptp(scores))
+    return (scores - low) * (weight / spread if spread > _ROUNDING else 0.0)

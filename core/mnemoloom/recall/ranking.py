@@ -23,6 +23,7 @@ Slots = NDArray[np.int64]
 Parts = dict[str, NDArray[np.floating[Any]]]
 
 _NEAR = 256  # candidates of the index: 200 hold the true ten nearest of 100,000 with recall .9995
+_ROUNDING = 1e-5  # of totals in float32; the order is decided in float64
 _MATCHING = 128  # candidates by everything else, beside them
 
 
@@ -98,7 +99,7 @@ def _weighted(scope: Scope, profile: WeightedProfile, limit: int) -> Ranking:
     else:
         matching = _take(matching, pool)
     total = _total(parts, _take(scope.allowed, pool) & matching)
-    places = top_slots(total, max(limit, profile.rerank))
+    places = _widened(total, max(limit, profile.rerank), slack=_ROUNDING)
     slots, kept = _sorted(places if pool is None else pool[places], _doubled(parts, places))
     # MaxSim adds at least 0, so the memories that get it stay ahead of the rest.
     late = part.late(scope, slots[: profile.rerank], profile.maxsim)
@@ -125,11 +126,11 @@ def _assistant(scope: Scope, profile: AssistantProfile, limit: int) -> Ranking:
     parts = _given(
         **of_message, answered=np.where(replies, weight * score[answered], 0), chunk=part.chunks(scope, profile)
     )
-    found = _any(parts, "lexical", "chunk")
+    evident = own > 0
     if "dense" in parts:
-        compared = parts["dense"] != 0
-        found = found | compared | (replies & compared[answered])
-    slots = top_slots(_total(parts, scope.allowed & found), limit)
+        evident = evident | (parts["dense"] != 0 if scope.near is not None else _encoded(scope, messages))
+    found = evident | (replies & evident[answered]) | _any(parts, "chunk")
+    slots = _widened(_total(parts, scope.allowed & found), limit, slack=_ROUNDING)
     return _cut(*_sorted(slots, _doubled(parts, slots)), limit)
 
 
@@ -139,7 +140,7 @@ def _message_dense(
     """The dense part of the user's messages; with an index, only of those that could matter."""
     if not profile.dense:
         return None
-    encoded = scope.shelf.derived(("encoded messages", scope.key), lambda: messages & scope.shelf.has_vector.values)
+    encoded = _encoded(scope, messages)
     mean = scope.mean_cosine(replies=False)
     if scope.near is None:
         cosines = part.cosines(scope)
@@ -152,6 +153,11 @@ def _message_dense(
     spread = np.zeros(len(messages), np.float32)
     spread[pool] = values
     return spread
+
+
+def _encoded(scope: Scope, messages: Mask) -> Mask:
+    key = ("encoded messages", scope.key)
+    return scope.shelf.derived(key, lambda: messages & scope.shelf.has_vector.values)
 
 
 def _concert(scope: Scope, profile: ConcertProfile, limit: int) -> Ranking:
@@ -225,7 +231,7 @@ def _doubled(parts: Parts, places: Slots) -> Parts:
 def _widened(total: NDArray[np.floating[Any]], limit: int, *, slack: float) -> Slots:
     """Every slot that could be among the `limit` best once at most `slack` is added to each."""
     best = top_slots(total, limit)
-    if not slack or len(best) < limit:
+    if len(best) < limit:
         return best
     return np.flatnonzero(total >= total[best[-1]] - slack)
 

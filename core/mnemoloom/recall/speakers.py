@@ -37,49 +37,66 @@ def is_name(label: str | None) -> bool:
 class Names:
     """What the speakers of a namespace are called.
 
-    words: lower-case word of a name to the labels that bear it.
+    whole: lower-case label to label. words: lower-case word of a label to the labels that hold it.
     nicknames: the first three letters of a longer word to labels; they count only with a capital letter.
     everyday: words that are names only with a capital letter.
     """
 
+    whole: Mapping[str, str]
     words: Mapping[str, frozenset[str]]
     nicknames: Mapping[str, frozenset[str]]
     everyday: frozenset[str]
 
     @classmethod
     def of(cls, labels: Iterable[str], cues: Cues, stop_words: frozenset[str]) -> Names:
+        whole: dict[str, str] = {}
         words: dict[str, set[str]] = {}
         nicknames: dict[str, set[str]] = {}
         for label in filter(is_name, labels):
+            whole[label.lower()] = label
             for word in _WORD.findall(label.lower()):
                 if len(word) > 1:
                     words.setdefault(word, set()).add(label)
                 if len(word) > 3:
                     nicknames.setdefault(word[:3], set()).add(label)
+        everyday = cues.everyday | stop_words | frozenset(cues.months)
         return cls(
+            whole,
             {word: frozenset(bearers) for word, bearers in words.items()},
-            {word: frozenset(bearers) for word, bearers in nicknames.items() if word not in words},
-            cues.everyday | stop_words | frozenset(cues.months),
+            {word: frozenset(bearers) for word, bearers in nicknames.items() if word not in words.keys() | everyday},
+            everyday,
         )
 
     def bearers(self, word: str) -> frozenset[str]:
-        """The labels that `word`, as the query writes it, can stand for."""
+        """The labels that `word`, as the query writes it, can stand for; a whole label stands for itself."""
         bare = _POSSESSIVE.sub("", word)
         lower, capital = bare.lower(), bare[:1].isupper()
-        found = self.words.get(lower)
-        if found is not None:
-            return found if capital or lower not in self.everyday else frozenset()
+        if not capital and lower in self.everyday:
+            return frozenset()
+        if lower in self.whole:
+            return frozenset({self.whole[lower]})
+        if lower in self.words:
+            return self.words[lower]
         return self.nicknames.get(lower, frozenset()) if capital else frozenset()
 
     def split(self, text: str) -> tuple[str, frozenset[str]]:
         """`text` without the names in it, and the labels that were named."""
-        named: set[str] = set()
+        rest, named = self._without_long_labels(text)
         kept, end = [], 0
-        for word in _WORD.finditer(text):
+        for word in _WORD.finditer(rest):
             bearers = self.bearers(word[0])
             if bearers:
                 named |= bearers
-                kept.append(text[end : word.start()])
+                kept.append(rest[end : word.start()])
                 end = word.end()
-        kept.append(text[end:])
+        kept.append(rest[end:])
         return re.sub(r"\s+", " ", "".join(kept)).strip(), frozenset(named)
+
+    def _without_long_labels(self, text: str) -> tuple[str, set[str]]:
+        """Take out the labels of several words, longest first: "Ann Lee" is not any Ann."""
+        named: set[str] = set()
+        for lower in sorted(self.whole, key=len, reverse=True):
+            if " " in lower and lower in text.lower():
+                text, times = re.subn(rf"(?<!\w){re.escape(lower)}(?:['’]s)?(?!\w)", " ", text, flags=re.IGNORECASE)
+                named |= {self.whole[lower]} if times else set()
+        return text, named

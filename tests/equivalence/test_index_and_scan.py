@@ -1,0 +1,105 @@
+"""Beyond 5,000 memories an index picks the candidates: what it finds equals a scan of every vector."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from mnemoloom import Draft, Memory
+from mnemoloom.config import PROFILES
+from mnemoloom.index import DigitIndex
+from mnemoloom.recall.shelf import DIGITS_FROM
+
+WIDTH, COUNT = 384, DIGITS_FROM + 1_500
+WORDS = [f"{a}{b}{c}" for a in "bdgklm" for b in "aeiou" for c in ("n", "r", "st", "lt", "nd")]
+
+
+def rows(rng: np.random.Generator, count: int) -> np.ndarray:
+    """Vectors shaped like those of real encoders: about 20 dimensions deep, around topics, with a common mean."""
+    basis = np.random.default_rng(0).standard_normal((20, WIDTH))
+    topics = np.random.default_rng(9).standard_normal((60, 20))
+    depth = topics[rng.integers(0, len(topics), count)] + 0.8 * rng.standard_normal((count, 20))
+    return depth @ basis + 0.5 * rng.standard_normal((count, WIDTH)) + 0.5
+
+
+def drafts(rng: np.random.Generator, *, roles: bool) -> Iterator[Draft]:
+    speakers = ("user", "assistant") if roles else ("Marta", "Quentin")
+    vectors = rows(rng, COUNT)
+    for i in range(COUNT):
+        text = " ".join(rng.choice(WORDS, rng.integers(3, 20)))
+        encoded = None if roles and i % 2 else vectors[i]
+        yield Draft(text=f"{text} n{i}", speaker=speakers[i % 2], session=f"s{i // 20}", vector=encoded)
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["names", "roles"])
+def library(request: pytest.FixtureRequest) -> Iterator[Memory]:
+    with Memory.open(":memory:") as memory:
+        memory.remember_many(drafts(np.random.default_rng(1), roles=request.param))
+        yield memory
+
+
+def questions(count: int) -> Iterator[tuple[str, np.ndarray]]:
+    rng = np.random.default_rng(2)
+    vectors = rows(rng, count)
+    for vector in vectors:
+        yield " ".join(rng.choice(WORDS, rng.integers(2, 6))), vector
+
+
+@pytest.mark.parametrize("profile", [name for name in PROFILES if name != "concert"])
+def test_recall_with_the_index_finds_what_a_scan_finds(library: Memory, profile: str) -> None:
+    agreed = []
+    for query, vector in questions(40):
+        quick = library.recall(query, 10, profile=profile, vector=vector)
+        exact = library.recall(query, 10, profile=profile, vector=vector, exact=True)
+        agreed.append(len({hit.id for hit in quick} & {hit.id for hit in exact}) / max(len(exact), 1))
+    assert np.mean(agreed) >= 0.995
+
+
+def test_the_scores_of_what_the_index_finds_are_the_exact_ones(library: Memory) -> None:
+    for query, vector in questions(20):
+        quick = library.recall(query, 10, vector=vector)
+        exact = {hit.id: hit for hit in library.recall(query, 50, vector=vector, exact=True)}
+        for hit in quick:
+            assert hit.score == pytest.approx(exact[hit.id].score, abs=1e-4)
+
+
+def test_a_new_memory_is_found_at_once_and_a_forgotten_one_never() -> None:
+    rng = np.random.default_rng(3)
+    with Memory.open(":memory:") as memory:
+        ids = memory.remember_many(drafts(rng, roles=False))
+        vector = rows(rng, 1)[0] - 3.0
+        memory.recall("anything", vector=vector)
+        added = memory.remember("the newest of all", speaker="Marta", vector=vector)
+        assert memory.recall("unheard", 1, vector=vector)[0].id == added
+        memory.forget(added)
+        for forgotten in ids[::7]:
+            memory.forget(forgotten)
+        found = {hit.id for hit in memory.recall("unheard", 100, vector=vector, profile="dense")}
+        assert len(found) == 100
+        assert not found & {added, *ids[::7]}
+
+
+def test_the_first_vector_can_be_searched_as_well_as_the_ten_thousandth() -> None:
+    rng = np.random.default_rng(4)
+    index = DigitIndex(WIDTH)
+    unit = rng.standard_normal((3_000, WIDTH)).astype(np.float32)
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    index.add(unit[:1])
+    assert index.nearest(unit[0], 5).tolist() == [0]
+    for start in range(1, 3_000, 500):
+        index.add(unit[start : start + 500])
+    found = [index.nearest(row, 100) for row in unit[:100]]
+    assert all(number in near for number, near in enumerate(found))
+
+
+@pytest.mark.parametrize("width", [1, 3, 8, 100, 384, 700, 1536])
+def test_vectors_of_any_width_can_be_indexed(width: int) -> None:
+    rng = np.random.default_rng(5)
+    unit = rng.standard_normal((400, width)).astype(np.float32)
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    index = DigitIndex(width)
+    index.add(unit)
+    best = int(np.argmax(unit @ unit[7]))
+    assert best in index.nearest(unit[7], 200)
