@@ -57,13 +57,13 @@ def check_draft(value: Draft | Mapping[str, Any] | str, *, limits: Limits, now: 
     ValidationError: the first rule that it breaks, as TextError, MetadataError or VectorError where they fit.
     """
     draft = _as_draft(value)
-    text = check_text(draft.text, limits=limits, name="text")
+    data = _checked_bytes(draft.text, limits=limits, name="text")
     vector = None if draft.vector is None else raw_row(draft.vector)
     if not isinstance(draft.pinned, bool):
         raise ValidationError(f"pinned must be True or False; got {draft.pinned!r}")
     return CheckedDraft(
-        text=text,
-        pointer=sha256(text.encode()).digest(),
+        text=draft.text,
+        pointer=sha256(data).digest(),
         variant=b"" if vector is None else blake2b(vector.tobytes(), digest_size=16).digest(),
         vector=vector,
         external_id=_label(draft.external_id, "external_id", limits),
@@ -80,14 +80,7 @@ def check_draft(value: Draft | Mapping[str, Any] | str, *, limits: Limits, now: 
 
 def check_text(text: object, *, limits: Limits, name: str) -> str:
     """`text` if it can be stored or asked; raises TextError."""
-    if not isinstance(text, str):
-        raise TextError(f"{name} must be a string; got {type(text).__name__}")
-    if not text.strip():
-        raise TextError(f"{name} must not be empty or blank")
-    size = len(_encoded(text, name, TextError))
-    if size > limits.text_bytes:
-        raise TextError(f"{name} must have at most {limits.text_bytes} bytes of UTF-8; got {size}")
-    return text
+    return _checked_bytes(text, limits=limits, name=name).decode()
 
 
 def check_count(value: object, name: str, *, low: int, high: int = (1 << 63) - 1) -> int:
@@ -121,11 +114,23 @@ def raw_row(vector: Any) -> NDArray[np.float32]:  # noqa: ANN401 - an untrusted 
         raise VectorError(f"a vector must be one row of numbers; got {given.dtype} of shape {given.shape}")
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused
         row = np.ascontiguousarray(given, np.float32)
-    if not np.isfinite(row).all():
+        square = float(np.dot(row, row))
+    if not math.isfinite(square) and not np.isfinite(row).all():
         raise VectorError("a vector must be finite; got NaN or infinity")
-    if not np.linalg.norm(row.astype(np.float64)) > 1e-30:
+    if not square and not row.any():
         raise VectorError("a vector must not be all zeros")
     return row
+
+
+def _checked_bytes(text: object, *, limits: Limits, name: str) -> bytes:
+    if not isinstance(text, str):
+        raise TextError(f"{name} must be a string; got {type(text).__name__}")
+    if not text.strip():
+        raise TextError(f"{name} must not be empty or blank")
+    data = _encoded(text, name, TextError)
+    if len(data) > limits.text_bytes:
+        raise TextError(f"{name} must have at most {limits.text_bytes} bytes of UTF-8; got {len(data)}")
+    return data
 
 
 def _as_draft(value: object) -> Draft:

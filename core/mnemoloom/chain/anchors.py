@@ -21,7 +21,7 @@ __all__ = ["GENESIS", "SALT_BYTES", "Entry", "anchor_of", "entry_digest", "item_
 GENESIS = bytes(32)
 SALT_BYTES = 16
 _NONE = struct.pack("<I", 0xFFFFFFFF)
-_LENGTH = struct.Struct("<I")
+_LENGTH = struct.Struct("<I").pack
 
 Field = bytes | str | int | float | None
 
@@ -53,20 +53,27 @@ def anchor_of(entry: bytes) -> str:
 
 
 def _framed(fields: tuple[Field, ...]) -> bytes:
-    parts = []
-    for value in fields:
-        if value is None:
-            parts.append(_NONE)
-            continue
-        data = _TO_BYTES[type(value)](value)
-        parts.append(_LENGTH.pack(len(data)))
-        parts.append(data)
-    return b"".join(parts)
+    return b"".join([_FRAMED[type(value)](value) for value in fields])
 
 
-_TO_BYTES: dict[type, Callable[..., bytes]] = {
-    bytes: bytes,
-    str: str.encode,
-    int: struct.Struct("<q").pack,
-    float: struct.Struct("<d").pack,
+def _framed_bytes(value: bytes) -> bytes:
+    return _LENGTH(len(value)) + value
+
+
+def _framed_text(value: str) -> bytes:
+    data = value.encode()
+    return _LENGTH(len(data)) + data
+
+
+def _framed_number(code: str) -> Callable[[int | float], bytes]:
+    pack = struct.Struct(f"<I{code}").pack
+    return lambda value: pack(8, value)
+
+
+_FRAMED: dict[type, Callable[..., bytes]] = {
+    bytes: _framed_bytes,
+    str: _framed_text,
+    int: _framed_number("q"),
+    float: _framed_number("d"),
+    type(None): lambda _: _NONE,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -34,8 +35,8 @@ def unit_row(vector: Any, *, width: int | None = None) -> Row:  # noqa: ANN401 -
     if width is not None and len(row) != width:
         raise DimensionMismatchError(expected=width, got=len(row))
     with np.errstate(over="ignore"):
-        norm = float(np.linalg.norm(row))
-    if not np.isfinite(norm):
+        norm = math.sqrt(row @ row)
+    if not math.isfinite(norm):
         raise VectorError("a vector must be finite; got NaN or infinity")
     if norm < 1e-30:
         raise VectorError("a vector must not be all zeros")

@@ -266,17 +266,18 @@ def _entry(head: bytes, entry: Entry, item: bytes) -> tuple[bytes, tuple[Any, ..
 def _payload(connection: sqlite3.Connection, namespace: int, memory: NewMemory) -> tuple[int, StoredPayload]:
     """The payload of a text, made if it is new, and what it holds."""
     offered = StoredPayload(memory.vector, memory.tokens, memory.encoder)
+    made = connection.execute(
+        "INSERT INTO payloads (namespace, pointer, variant, text, vector, tokens, encoder) VALUES (?,?,?,?,?,?,?) "
+        "ON CONFLICT DO NOTHING RETURNING id",
+        (namespace, memory.pointer, memory.variant, memory.text, *offered),
+    ).fetchone()
+    if made:
+        return made[0], offered
     row = connection.execute(
         "SELECT id, vector, tokens, encoder FROM payloads WHERE namespace = ? AND pointer = ? AND variant = ?",
         (namespace, memory.pointer, memory.variant),
     ).fetchone()
-    if row:
-        return row[0], StoredPayload(*row[1:])
-    made = connection.execute(
-        "INSERT INTO payloads (namespace, pointer, variant, text, vector, tokens, encoder) VALUES (?,?,?,?,?,?,?)",
-        (namespace, memory.pointer, memory.variant, memory.text, *offered),
-    )
-    return made.lastrowid or 0, offered
+    return row[0], StoredPayload(*row[1:])
 
 
 def _item(store: str, labels: str, memory: NewMemory, payload: StoredPayload) -> bytes:

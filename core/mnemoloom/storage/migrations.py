@@ -61,7 +61,6 @@ CREATE TABLE log (
     item BLOB NOT NULL,
     entry BLOB NOT NULL
 ) STRICT;
-CREATE INDEX log_of_memory ON log (memory);
 """
 
 _STEPS = (_M001_TABLES,)

@@ -51,7 +51,7 @@ _PRAGMAS = (
 # On macOS only these make fsync reach the platter; elsewhere they do nothing.
 _FULL_FSYNC = ("PRAGMA fullfsync = 1", "PRAGMA checkpoint_fullfsync = 1")
 _GATHER_SECONDS = 0.002
-_CHECKPOINT_BYTES = 16 << 20
+_CHECKPOINT_BYTES = 48 << 20
 
 
 class _Pending(NamedTuple):
@@ -83,6 +83,7 @@ class Store:
         self._arriving = 0
         self._pending: list[_Pending] = []
         self._generation = 0
+        self._checkpoint_at = _CHECKPOINT_BYTES
         self._failures: dict[int, BaseException] = {}
         self._idle: LifoQueue[sqlite3.Connection] = LifoQueue()
         with translated(self.where):
@@ -317,11 +318,20 @@ class Store:
             entry.abandon()
 
     def _checkpoint_when_large(self) -> None:
-        if self.folder:
-            with suppress(FileNotFoundError):
-                if os.stat(self.folder / "store.db-wal").st_size > _CHECKPOINT_BYTES:
-                    with translated(self.where):
-                        self._connection.execute("PRAGMA wal_checkpoint(RESTART)")
+        """Move the log into the database; where a reader holds it back, try again when as much has come again."""
+        if self.folder is None or self._log_size() < self._checkpoint_at:
+            return
+        with translated(self.where):
+            self._connection.execute("PRAGMA busy_timeout = 0")  # do not wait for readers
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            self._connection.execute("PRAGMA busy_timeout = 5000")
+        self._checkpoint_at = self._log_size() + _CHECKPOINT_BYTES
+
+    def _log_size(self) -> int:
+        try:
+            return os.stat(f"{self.where}-wal").st_size
+        except FileNotFoundError:
+            return 0
 
 
 def _check_folder(folder: Path, *, read_only: bool) -> None:

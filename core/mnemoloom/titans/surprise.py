@@ -34,7 +34,7 @@ class SurpriseState:
     A column's numbers are those of step `seen[column]`; `steps` counts the turns so far.
     """
 
-    def __init__(self, buckets: int = 512) -> None:
+    def __init__(self, buckets: int = 256) -> None:
         self.memory = np.zeros((buckets, buckets), np.float32)  # row j is column j of M
         self.past = np.zeros((buckets, buckets), np.float32)
         self.seen = np.zeros(buckets, np.int64)

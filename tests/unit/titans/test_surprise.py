@@ -68,7 +68,7 @@ def test_surprise_equals_the_dense_update_over_many_turns(theta: float, eta: flo
 
 
 def test_the_default_width_equals_the_dense_update_too() -> None:
-    state, dense = SurpriseState(), DenseMemory(512, theta=0.1, eta=0.5, alpha=0.001)
+    state, dense = SurpriseState(), DenseMemory(256, theta=0.1, eta=0.5, alpha=0.001)
     for turn in random_turns(120, seed=9, terms=3000):
         assert surprise_step(state, turn) == pytest.approx(dense.read(turn.tolist()), rel=TOLERANCE)
 
