@@ -25,13 +25,14 @@ __all__ = ["Progress", "count_waiting", "learn_projection", "reembed", "stored_p
 
 Progress = Callable[[int, int], None]
 
-_WAITING = """
-SELECT p.id, p.namespace, p.text FROM payloads p
+_FROM = """
+FROM payloads p
 WHERE p.id > ? AND (p.encoder IS NULL OR p.encoder <> ? OR ?) AND EXISTS (
     SELECT 1 FROM memories m WHERE m.payload = p.id
     AND (? OR m.speaker IS NULL OR lower(m.speaker) NOT IN (SELECT value FROM json_each(?))))
-ORDER BY p.id LIMIT ?
 """
+_WAITING = "SELECT p.id, p.namespace, p.text " + _FROM + " ORDER BY p.id LIMIT ?"
+_COUNT = "SELECT count(*) " + _FROM
 _SAMPLE = 400
 
 
@@ -51,9 +52,14 @@ class _Wanted:
     after: int = 0
 
     def texts(self, connection: sqlite3.Connection, limit: int = -1) -> list[_Text]:
+        return [_Text(*row) for row in connection.execute(_WAITING, (*self._values(), limit))]
+
+    def count(self, connection: sqlite3.Connection) -> int:
+        return int(connection.execute(_COUNT, self._values()).fetchone()[0])
+
+    def _values(self) -> tuple[object, ...]:
         roles = json.dumps(sorted(REPLY_ROLES))
-        values = (self.after, self.identity, self.everything, self.encode_replies, roles, limit)
-        return [_Text(*row) for row in connection.execute(_WAITING, values)]
+        return (self.after, self.identity, self.everything, self.encode_replies, roles)
 
 
 def reembed(
@@ -75,7 +81,7 @@ def reembed(
         reached = read_facts(connection).unfinished
     wanted = _Wanted(encoding.identity, encode_replies, everything=reached is not None, after=reached or 0)
     with store.reading() as connection:
-        total = len(wanted.texts(connection))
+        total = wanted.count(connection)
     done = 0
     for batch in _batches(store, wanted, batch_size):
         _store(store, encoding, batch, store_id=store_id, now=now)
@@ -90,7 +96,7 @@ def reembed(
 def count_waiting(store: Store, identity: str, *, encode_replies: bool) -> int:
     """How many texts the encoder of that identity has not encoded."""
     with store.reading() as connection:
-        return len(_Wanted(identity, encode_replies).texts(connection))
+        return _Wanted(identity, encode_replies).count(connection)
 
 
 def learn_projection(store: Store, encoding: Encoding, *, width: int, encode_replies: bool) -> None:

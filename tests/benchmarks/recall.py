@@ -63,7 +63,7 @@ def run(
         "abstention": None,
         "query_ms": {f"p{p}": round(float(np.percentile(milliseconds, p)), 3) for p in (50, 95)},
         "ingest_per_s": round(ingested / seconds, 1),
-        "baselines": {name: report_of(found) for name, found in by_baseline.items()},
+        "baselines": {name: _flat(report_of(found)) for name, found in by_baseline.items()},
     }
 
 
@@ -104,6 +104,12 @@ def report_of(rows: Rows) -> dict[str, Any]:
         "interval@10": interval(list(by_conversation.values())) if asked else None,
         "update": mean(row["update"] for row in rows if "update" in row),
     }
+
+
+def _flat(report: dict[str, Any]) -> dict[str, Any]:
+    """A baseline's figures: those over all probes on top, the others by name beside them."""
+    rest = {name: value for name, value in report.items() if name not in ("all", "interval@10")}
+    return (report["all"] or {}) | rest
 
 
 def show(report: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ import pytest
 from mnemoloom import Draft, Memory
 from mnemoloom.config import PROFILES
 from mnemoloom.index import DigitIndex
-from mnemoloom.recall.shelf import DIGITS_FROM
+from mnemoloom.index.exact import DIGITS_FROM
 
 WIDTH, COUNT = 384, DIGITS_FROM + 1_500
 WORDS = [f"{a}{b}{c}" for a in "bdgklm" for b in "aeiou" for c in ("n", "r", "st", "lt", "nd")]

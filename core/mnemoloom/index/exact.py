@@ -10,11 +10,14 @@ from numpy.typing import NDArray
 
 from mnemoloom.errors import DimensionMismatchError, VectorError
 from mnemoloom.index.columns import Column
+from mnemoloom.index.digits import DigitIndex
 from mnemoloom.index.scan import inner_products
 
-__all__ = ["VectorRows", "unit_row"]
+__all__ = ["DIGITS_FROM", "VectorRows", "unit_row"]
 
 Row = NDArray[np.float32]
+
+DIGITS_FROM = 5_000  # below, a scan of the exact rows is faster
 
 
 def unit_row(vector: Any, *, width: int | None = None) -> Row:  # noqa: ANN401 - an untrusted argument
@@ -52,6 +55,7 @@ class VectorRows:
     def __init__(self, rows: Column[np.float32] | None = None, *, slots: int = 1) -> None:
         self._rows = rows
         self._slots = len(rows) if rows else slots
+        self._digits: DigitIndex | None = None
 
     @property
     def width(self) -> int | None:
@@ -70,11 +74,21 @@ class VectorRows:
         if self._rows is None:
             self._rows = Column(np.float32, data=np.zeros((self._slots, len(row)), np.float32))
         self._rows[slot] = row
+        self._digits = None
 
     @property
     def values(self) -> NDArray[np.float32]:
         """Shape (slots, d); (slots, 0) before the first vector."""
         return np.zeros((self._slots, 0), np.float32) if self._rows is None else self._rows.values
+
+    def near(self, query: Row, count: int) -> NDArray[np.int64] | None:
+        """About the `count` slots nearest to a unit row, or None where scanning all rows is the better way."""
+        if self._rows is None or self._slots < DIGITS_FROM or not DigitIndex.available():
+            return None
+        if self._digits is None:
+            self._digits = DigitIndex(self._rows.values.shape[1])
+        self._digits.add(self._rows.values[len(self._digits) :])
+        return self._digits.nearest(query, count)
 
     def scores(self, query: Row) -> NDArray[np.float32]:
         """Cosine of the unit row `query` with every slot; shape (slots,)."""

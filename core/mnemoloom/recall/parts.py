@@ -173,6 +173,6 @@ def late(scope: Scope, slots: Slots, weight: float) -> NDArray[np.floating[Any]]
     evidence = scope.evidence
     if not weight or evidence.tokens is None or evidence.projection is None or not len(slots):
         return None
-    scores = maxsim(evidence.tokens, *scope.shelf.codes_of(slots), evidence.projection, scope.shelf.rarity)
+    scores = maxsim(evidence.tokens, *scope.shelf.codes.of(slots), evidence.projection, scope.shelf.rarity)
     low, spread = float(scores.min()), float(np.ptp(scores))
     return (scores - low) * (weight / spread if spread > _ROUNDING else 0.0)

@@ -70,7 +70,7 @@ def rank(
         eligible=eligible,
         key="all" if cold else "warm",
         allowed=allowed,
-        near=None if exact or evidence.vector is None else shelf.near(evidence.vector, max(_NEAR, 4 * limit)),
+        near=None if exact or evidence.vector is None else shelf.vectors.near(evidence.vector, max(_NEAR, 4 * limit)),
     )
     if isinstance(profile, AssistantProfile):
         return _assistant(scope, profile, limit)

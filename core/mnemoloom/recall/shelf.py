@@ -16,11 +16,13 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mnemoloom.index import Column, DigitIndex, VectorRows
+from mnemoloom.index import Column, RaggedRows, VectorRows
 from mnemoloom.lexical import Analyzer, Postings, Vocabulary, Window, bm25_scores, idf
+from mnemoloom.recall import deriving
 from mnemoloom.recall.cues import Cues, cues_for
+from mnemoloom.recall.labels import Labels
 from mnemoloom.recall.speakers import Names, is_name, is_reply
-from mnemoloom.titans import SurpriseState, rank_within, surprise_step
+from mnemoloom.titans import SurpriseState, surprise_step
 
 __all__ = ["Shelf", "ShelfEntry"]
 
@@ -28,11 +30,8 @@ T = TypeVar("T")
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float32]
 
-LAYOUT = 1  # of `Shelf.state`; a cache with another one is rebuilt
+LAYOUT = 2  # of `Shelf.state`; a cache with another one is rebuilt
 CHUNK_WORDS = 120
-DIGITS_FROM = 5_000  # below, a scan of the exact rows is faster
-_DAY = 86_400_000
-_MONTH_EPOCH = 1970 * 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,24 +52,6 @@ class ShelfEntry:
     codes: NDArray[np.int8] | None = None
 
 
-class _Labels:
-    """Numbers for labels; 0 is None."""
-
-    def __init__(self, labels: Iterable[str] = ()) -> None:
-        self.all: list[str | None] = [None, *labels]
-        self._numbers = {label: number for number, label in enumerate(self.all)}
-
-    def number(self, label: str | None) -> int:
-        number = self._numbers.get(label)
-        if number is None:
-            number = self._numbers[label] = len(self.all)
-            self.all.append(label)
-        return number
-
-    def find(self, label: str | None) -> int | None:
-        return self._numbers.get(label)
-
-
 class Shelf:
     """The searchable state of a namespace.
 
@@ -86,8 +67,9 @@ class Shelf:
         self.postings = Postings()
         self.chunks = Postings()
         self.vectors = VectorRows()
+        self.codes = RaggedRows()
         self.surprise_state = SurpriseState()
-        self._speakers, self._sessions = _Labels(), _Labels()
+        self._speakers, self._sessions = Labels(), Labels()
         self._last_of_session: dict[int, int] = {}
         self.ids = Column(np.int64)
         self.times = Column(np.int64)
@@ -100,12 +82,8 @@ class Shelf:
         self.sessions = Column(np.int32)
         self.before = Column(np.int32)
         self.after = Column(np.int32)
-        self.code_starts = Column(np.int64)
-        self.code_counts = Column(np.int32)
-        self._codes: Column[np.int8] | None = None
         self.chunk_slots = Column(np.int32)
         self._chunk_lengths = Column(np.float32)
-        self._digits: DigitIndex | None = None
         self._sums: NDArray[np.float64] | None = None  # of the vectors; by (cold, reply)
         self._derived: dict[object, Any] = {}
 
@@ -132,9 +110,7 @@ class Shelf:
         self.cold.append(entry.cold)
         self.has_vector.append(entry.vector is not None)
         self.vectors.append(entry.vector)
-        self.code_starts.append(0)
-        self.code_counts.append(0)
-        self._set_codes(slot, entry.codes)
+        self.codes.append(entry.codes)
         self.lengths.append(sum(counts.values()))
         self.surprise.append(entry.surprise)
         self.speakers.append(self._speakers.number(entry.speaker))
@@ -178,24 +154,11 @@ class Shelf:
     def set_vector(self, memory_id: int, vector: NDArray[np.float32], codes: NDArray[np.int8] | None) -> None:
         slot = self.slot_of(memory_id)
         self._sum_up(slot, -1.0)
-        self._set_codes(slot, codes)
+        self.codes.replace(slot, codes)
         self.vectors.replace(slot, vector)
         self.has_vector[slot] = True
         self._sum_up(slot, 1.0)
-        self._digits = None
         self._derived.clear()
-
-    def _set_codes(self, slot: int, codes: NDArray[np.int8] | None) -> None:
-        """Keep a slot's token codes at the end of all codes; older ones of the slot are left behind."""
-        if codes is None or not len(codes):
-            self.code_counts[slot] = 0
-            return
-        if self._codes is None:
-            self._codes = Column(np.int8, width=codes.shape[1])
-        if codes.shape[1] == self._codes.values.shape[1]:
-            self.code_starts[slot] = len(self._codes)
-            self.code_counts[slot] = len(codes)
-            self._codes.extend(codes)
 
     def _add_chunks(self, slot: int, text: str) -> None:
         words = self.analyzer.words(text)
@@ -275,14 +238,15 @@ class Shelf:
 
     def answered(self) -> NDArray[np.int32]:
         """For each slot the nearest earlier message of the session that is no reply, 0 if none."""
-        return self.derived("answered", self._find_answered)
+        return self.derived("answered", lambda: deriving.answered_slots(self.replies(), self.before.values))
 
     def lexical(
         self, terms: Iterable[str], *, eligible: Mask, gammas: tuple[float, ...], k1: float, b: float, key: str
     ) -> Floats:
         """Windowed BM25 of every slot. `key` names the eligible set, so that what it derives can be kept."""
         n, saturation = self.derived(
-            ("saturation", key, gammas, k1, b), lambda: self._saturation(eligible, gammas, k1, b)
+            ("saturation", key, gammas, k1, b),
+            lambda: deriving.saturation(self._smoothed(gammas), eligible, k1=k1, b=b),
         )
         window = Window(gammas, self.before.values, self.after.values) if gammas else None
         numbers = [number for number in map(self.vocabulary.find, terms) if number is not None]
@@ -297,7 +261,7 @@ class Shelf:
         taking_part = self.derived(("chunks", key), lambda: eligible[slots] & (slots > 0))
         n, saturation = self.derived(
             ("chunk saturation", key, k1, b),
-            lambda: _saturation(self._chunk_lengths.values, taking_part, k1=k1, b=b),
+            lambda: deriving.saturation(self._chunk_lengths.values, taking_part, k1=k1, b=b),
         )
         numbers = [number for number in map(self.vocabulary.find, terms) if number is not None]
         scores = bm25_scores(self.chunks, numbers, eligible=taking_part, n=n, saturation=saturation)
@@ -320,16 +284,6 @@ class Shelf:
         docs = self.postings.of(number)[0] if number is not None else ()
         return idf(len(self), int(np.count_nonzero(self.alive.values[docs])) if len(docs) else 0)
 
-    def near(self, query: NDArray[np.float32], count: int) -> NDArray[np.int64] | None:
-        """About the `count` slots whose vectors are nearest, or None where scanning all rows is the better way."""
-        slots = len(self.ids)
-        if slots < DIGITS_FROM or self.vectors.width is None or not DigitIndex.available():
-            return None
-        if self._digits is None:
-            self._digits = DigitIndex(self.vectors.width)
-        self._digits.add(self.vectors.values[len(self._digits) : slots])
-        return self._digits.nearest(query, count)
-
     def mean_cosine(self, query: NDArray[np.float32], *, cold: bool, replies: bool) -> float:
         """The mean cosine of a query with all memories that have a vector, or with those that are no replies."""
         groups = [(c, r) for c in range(1 + cold) for r in range(1 + replies)]
@@ -339,25 +293,20 @@ class Shelf:
         n = sum(counts[group] for group in groups)
         return float(sum(self._sums[group] for group in groups) @ query) / n if n else 0.0
 
-    def codes_of(self, slots: NDArray[np.int64]) -> tuple[NDArray[np.int8], NDArray[np.int32]]:
-        """The token codes of some slots, one after the other, and how many each has."""
-        counts = self.code_counts.values[slots]
-        if self._codes is None:
-            return np.zeros((0, 1), np.int8), counts
-        codes, starts = self._codes.values, self.code_starts.values[slots]
-        return np.concatenate([codes[a : a + n] for a, n in zip(starts, counts, strict=True)]), counts
-
     def surprise_rank(self) -> Floats:
         """Where the surprise of each memory stands among those of its speaker, in [0, 1]. Shape (slots,)."""
-        return self.derived("surprise", self._rank_surprise)
+        return self.derived(
+            "surprise",
+            lambda: deriving.surprise_ranks(self.surprise.values, self.speakers.values, self.alive.values),
+        )
 
     def age_rank(self) -> NDArray[np.float64]:
         """0 for the oldest memory, 1 for the newest, by the time when it was said. Shape (slots,)."""
-        return self.derived("age", self._rank_ages)
+        return self.derived("age", lambda: deriving.age_ranks(self.times.values, self.alive.values))
 
     def calendar(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Days since 1970, and 12 · year + month − 1, of every slot."""
-        return self.derived("calendar", self._read_calendar)
+        return self.derived("calendar", lambda: deriving.calendar(self.times.values))
 
     def context_norms(self, share: float) -> Floats:
         """Length of e_i + share · (e_before + e_after), for context keys. Shape (slots,)."""
@@ -401,43 +350,8 @@ class Shelf:
         counts = np.bincount(self.speakers.values[self.alive.values], minlength=len(self._speakers.all))
         return Counter({label: int(n) for label, n in zip(self._speakers.all, counts, strict=True) if n and label})
 
-    def _find_answered(self) -> NDArray[np.int32]:
-        replies, before = self.replies(), self.before.values
-        answered = before.copy()
-        while (open_ := np.flatnonzero(replies[answered] & (answered > 0))).size:
-            answered[open_] = before[answered[open_]]
-        return answered
-
-    def _saturation(self, eligible: Mask, gammas: tuple[float, ...], k1: float, b: float) -> tuple[int, Floats]:
-        lengths = self.lengths.values.copy()
-        before: NDArray[np.integer[Any]] = np.arange(len(lengths))
-        after = before
-        for gamma in gammas:
-            before, after = self.before.values[before], self.after.values[after]
-            lengths += np.float32(gamma) * (self.lengths.values[before] + self.lengths.values[after])
-        return _saturation(lengths, eligible, k1=k1, b=b)
-
-    def _rank_surprise(self) -> Floats:
-        ranks = np.zeros(len(self.ids), np.float32)
-        living = np.flatnonzero(self.alive.values)
-        by_speaker = living[np.argsort(self.speakers.values[living], kind="stable")]
-        starts = np.flatnonzero(np.diff(self.speakers.values[by_speaker])) + 1
-        for slots in np.split(by_speaker, starts):
-            values = self.surprise.values[slots]
-            ranks[slots] = rank_within(values, np.sort(values))
-        return ranks
-
-    def _rank_ages(self) -> NDArray[np.float64]:
-        alive = np.flatnonzero(self.alive.values)
-        ranks = np.zeros(len(self.ids))
-        order = np.argsort(self.times.values[alive], kind="stable")
-        ranks[alive[order]] = np.arange(len(alive)) / max(len(alive) - 1, 1)
-        return ranks
-
-    def _read_calendar(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        moments = self.times.values.astype("datetime64[ms]")
-        months = moments.astype("datetime64[M]").astype(np.int64) + _MONTH_EPOCH
-        return self.times.values // _DAY, months
+    def _smoothed(self, gammas: tuple[float, ...]) -> Floats:
+        return deriving.smoothed_lengths(self.lengths.values, gammas, self.before.values, self.after.values)
 
     # -- keeping ------------------------------------------------------------------------------------
 
@@ -445,8 +359,12 @@ class Shelf:
         """Arrays and facts from which `from_state` makes an equal shelf."""
         arrays: dict[str, NDArray[Any]] = {name: getattr(self, name).values for name in _COLUMNS}
         arrays["vectors"] = self.vectors.values
-        arrays["codes"] = np.zeros((0, 1), np.int8) if self._codes is None else self._codes.values
-        for prefix, part in (("p.", self.postings), ("c.", self.chunks), ("s.", self.surprise_state)):
+        for prefix, part in (
+            ("p.", self.postings),
+            ("c.", self.chunks),
+            ("s.", self.surprise_state),
+            ("t.", self.codes),
+        ):
             arrays |= {prefix + name: array for name, array in part.arrays().items()}
         facts = {
             "position": self.position,
@@ -462,17 +380,16 @@ class Shelf:
         shelf = cls(analyzer)
         shelf.position = facts["position"]
         shelf.vocabulary = Vocabulary(facts["vocabulary"])
-        shelf._speakers, shelf._sessions = _Labels(facts["speakers"]), _Labels(facts["sessions"])
+        shelf._speakers, shelf._sessions = Labels(facts["speakers"]), Labels(facts["sessions"])
         for name in _COLUMNS:
             setattr(shelf, name, Column(arrays[name].dtype.type, data=arrays[name]))
         parts = {
             prefix: {key[2:]: array for key, array in arrays.items() if key.startswith(prefix)}
-            for prefix in ("p.", "c.", "s.")
+            for prefix in ("p.", "c.", "s.", "t.")
         }
         shelf.postings, shelf.chunks = Postings.from_arrays(parts["p."]), Postings.from_arrays(parts["c."])
         shelf.surprise_state = SurpriseState.from_arrays(parts["s."])
-        if len(arrays["codes"]):
-            shelf._codes = Column(np.int8, data=arrays["codes"])
+        shelf.codes = RaggedRows.from_arrays(parts["t."])
         rows = arrays["vectors"]
         shelf.vectors = VectorRows(Column(np.float32, data=rows) if rows.shape[1] else None, slots=len(rows))
         linked = (shelf.sessions.values > 0) | (shelf.speakers.values > 0)
@@ -493,16 +410,6 @@ _COLUMNS = (
     "sessions",
     "before",
     "after",
-    "code_starts",
-    "code_counts",
     "chunk_slots",
     "_chunk_lengths",
 )
-
-
-def _saturation(lengths: Floats, eligible: Mask, *, k1: float, b: float) -> tuple[int, Floats]:
-    """How many are eligible, and k1 · (1 − b + b · l / mean l)."""
-    n = int(np.count_nonzero(eligible))
-    mean = float(lengths[eligible].mean()) if n else 1.0
-    saturation = np.float32(k1) * (np.float32(1 - b) + np.float32(b / max(mean, 1e-9)) * lengths)
-    return n, saturation.astype(np.float32)
