@@ -27,6 +27,7 @@ __all__ = [
     "raw_row",
 ]
 
+SHORTEST_VECTOR = 1e-30  # below this, its direction is rounding
 _FIELDS = frozenset(field.name for field in fields(Draft))
 
 
@@ -114,11 +115,10 @@ def raw_row(vector: Any) -> NDArray[np.float32]:  # noqa: ANN401 - an untrusted 
         raise VectorError(f"a vector must be one row of numbers; got {given.dtype} of shape {given.shape}")
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused
         row = np.ascontiguousarray(given, np.float32)
-        square = float(np.dot(row, row))
-    if not math.isfinite(square) and not np.isfinite(row).all():
+    if not np.isfinite(row).all():
         raise VectorError("a vector must be finite; got NaN or infinity")
-    if not square and not row.any():
-        raise VectorError("a vector must not be all zeros")
+    if not math.sqrt(np.dot(row.astype(np.float64), row)) > SHORTEST_VECTOR:
+        raise VectorError(f"a vector must not be all zeros, nor shorter than {SHORTEST_VECTOR}")
     return row
 
 

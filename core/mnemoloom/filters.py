@@ -334,6 +334,16 @@ def common(
     return conjoin(*parts)
 
 
+def asks_for(condition: Filter | None, name: str, value: str) -> bool:
+    """Whether a filter names a value of a record's field outright, not under a negation."""
+    if isinstance(condition, (And, Or)):
+        return any(asks_for(part, name, value) for part in condition.parts)
+    if not isinstance(condition, Compare) or condition.field != (name,):
+        return False
+    named = condition.value if condition.op in (Op.IN, Op.ANY) else (condition.value,)
+    return condition.op in (Op.EQ, Op.IN, Op.ANY) and value in named
+
+
 def matches(condition: Filter | None, view: Mapping[str, Any]) -> bool:
     """Say whether a record matches.
 

@@ -11,7 +11,7 @@ from mnemoloom.clock import Clock, SystemClock
 from mnemoloom.config import Config, Durability, Profile
 from mnemoloom.drafts import check_count, check_draft, check_namespace, check_text, check_tier, raw_row
 from mnemoloom.errors import ConfigError, EmbedderError, UnknownMemoryError, ValidationError
-from mnemoloom.filters import Filter, common, conjoin, parse_filter
+from mnemoloom.filters import Filter, asks_for, common, conjoin, parse_filter
 from mnemoloom.memory_async import AsyncVerbs
 from mnemoloom.opened import OpenStore
 from mnemoloom.ports import Embedder
@@ -92,7 +92,11 @@ class Memory(AsyncVerbs):
         )
         memory = cls(opened, labels)
         if reembed:
-            memory.reembed()
+            try:
+                memory.reembed()
+            except BaseException:
+                memory.close()
+                raise
         return memory
 
     def at(self, *labels: str) -> Memory:
@@ -264,8 +268,9 @@ class Memory(AsyncVerbs):
             check_count(limit, "limit", low=0)
         with self._opened.store.reading() as connection:
             number = self._live.number(connection)
-            ids = [] if number is None else matching_ids(connection, number, condition).tolist()
-        return self._paged([each for each in ids if each > after_id][:limit])
+            most = -1 if limit is None else limit
+            found = () if number is None else matching_ids(connection, number, condition, after=after_id, limit=most)
+        return self._paged([int(each) for each in found])
 
     def _paged(self, ids: list[int]) -> Iterator[Record]:
         for start in range(0, len(ids), _PAGE):
@@ -282,7 +287,7 @@ class Memory(AsyncVerbs):
     def __contains__(self, key: object) -> bool:
         try:
             return isinstance(key, (int, str)) and bool(self.get(key))
-        except UnknownMemoryError:
+        except (UnknownMemoryError, ValidationError):
             return False
 
     # -- keeping ------------------------------------------------------------------------------------
@@ -403,14 +408,15 @@ class Memory(AsyncVerbs):
         limits = self._opened.config.limits
         check_count(k, "k", low=1, high=limits.k)
         check_count(expand, "expand", low=0, high=limits.k)
-        restriction = common(speaker=speaker, session=session, after=after, before=before, tier=tier)
-        tiers = {tier} if isinstance(tier, str) else set(tier or ())
+        condition = conjoin(
+            parse_filter(where), common(speaker=speaker, session=session, after=after, before=before, tier=tier)
+        )
         return Request(
             query=check_text(query, limits=limits, name="query"),
             k=k,
             profile=profile,
-            condition=conjoin(parse_filter(where), restriction),
-            cold=Tier.COLD in tiers,
+            condition=condition,
+            cold=asks_for(condition, "tier", Tier.COLD.value),
             expand=expand,
             asker=asker,
             vector=None if vector is None else raw_row(vector),

@@ -18,7 +18,6 @@ from mnemoloom.lexical import Analyzer
 from mnemoloom.ports import Embedder
 from mnemoloom.recall.encoding import Encoding
 from mnemoloom.recall.live import LiveShelf
-from mnemoloom.reembedding import stored_projection
 from mnemoloom.storage import Store
 from mnemoloom.storage.facts import StoreFacts, read_facts, write_fact
 
@@ -44,7 +43,7 @@ class OpenStore:
                 embedder,
                 token_width=(facts.token_width if same else None) or config.token_width,
                 width=facts.width if same else None,
-                projection=stored_projection(facts.projection) if same else None,
+                projection=facts.projection if same else None,
             )
         self.analyzer = Analyzer(config.language)
         self._shelves: dict[tuple[str, ...], LiveShelf] = {}

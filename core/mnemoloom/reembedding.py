@@ -9,29 +9,29 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mnemoloom.embedders.checking import checked_tokens
 from mnemoloom.errors import EmbedderError
 from mnemoloom.ports import TokenEmbedder
 from mnemoloom.recall.encoding import Encoding
-from mnemoloom.recall.late import Projection, principal_projection
+from mnemoloom.recall.late import principal_projection
 from mnemoloom.recall.speakers import REPLY_ROLES
 from mnemoloom.storage import Store, memories
 from mnemoloom.storage.facts import read_facts, write_fact
 from mnemoloom.storage.memories import StoredPayload
 
-__all__ = ["Progress", "count_waiting", "learn_projection", "reembed", "stored_projection"]
+__all__ = ["Progress", "count_waiting", "learn_projection", "reembed"]
 
 Progress = Callable[[int, int], None]
 
 _FROM = """
 FROM payloads p
-WHERE p.id > ? AND (p.encoder IS NULL OR p.encoder <> ? OR ?) AND EXISTS (
+WHERE p.id > ? AND (p.encoder IS NULL OR p.encoder <> ? OR ?)
+AND (p.encoder IS NOT 'caller' OR length(p.vector) <> 4 * ?) AND EXISTS (
     SELECT 1 FROM memories m WHERE m.payload = p.id
     AND (? OR m.speaker IS NULL OR lower(m.speaker) NOT IN (SELECT value FROM json_each(?))))
 """
-_WAITING = "SELECT p.id, p.namespace, p.text " + _FROM + " ORDER BY p.id LIMIT ?"
+_WAITING = "SELECT p.id, p.namespace, p.pointer, p.variant, p.text " + _FROM + " ORDER BY p.id LIMIT ?"
 _COUNT = "SELECT count(*) " + _FROM
 _SAMPLE = 400
 
@@ -39,15 +39,21 @@ _SAMPLE = 400
 class _Text(NamedTuple):
     payload: int
     namespace: int
+    pointer: bytes
+    variant: bytes
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """Which payloads to encode: those after a number that the encoder has not encoded, or `everything`."""
+    """Which payloads to encode: those after a number that the encoder has not encoded, or `everything`.
+
+    Vectors that callers brought along stay, as long as they have the encoder's width.
+    """
 
     identity: str
     encode_replies: bool
+    width: int
     everything: bool = False
     after: int = 0
 
@@ -59,7 +65,7 @@ class _Wanted:
 
     def _values(self) -> tuple[object, ...]:
         roles = json.dumps(sorted(REPLY_ROLES))
-        return (self.after, self.identity, self.everything, self.encode_replies, roles)
+        return (self.after, self.identity, self.everything, self.width, self.encode_replies, roles)
 
 
 def reembed(
@@ -78,8 +84,10 @@ def reembed(
     brings a newly learned projection to all memories.
     """
     with store.reading() as connection:
-        reached = read_facts(connection).unfinished
-    wanted = _Wanted(encoding.identity, encode_replies, everything=reached is not None, after=reached or 0)
+        facts = read_facts(connection)
+    reached = facts.unfinished if facts.encoder == encoding.identity else None
+    width = encoding.width or _find_width(store, encoding)
+    wanted = _Wanted(encoding.identity, encode_replies, width, everything=reached is not None, after=reached or 0)
     with store.reading() as connection:
         total = wanted.count(connection)
     done = 0
@@ -96,7 +104,15 @@ def reembed(
 def count_waiting(store: Store, identity: str, *, encode_replies: bool) -> int:
     """How many texts the encoder of that identity has not encoded."""
     with store.reading() as connection:
-        return _Wanted(identity, encode_replies).count(connection)
+        width = read_facts(connection).width or 0
+        return _Wanted(identity, encode_replies, width).count(connection)
+
+
+def _find_width(store: Store, encoding: Encoding) -> int:
+    """How wide the encoder's vectors are; asked for only if there are callers' vectors to compare them with."""
+    with store.reading() as connection:
+        row = connection.execute("SELECT text FROM payloads WHERE encoder = 'caller' LIMIT 1").fetchone()
+    return len(encoding.texts([row[0]])[0].row) if row else 0
 
 
 def learn_projection(store: Store, encoding: Encoding, *, width: int, encode_replies: bool) -> None:
@@ -108,14 +124,15 @@ def learn_projection(store: Store, encoding: Encoding, *, width: int, encode_rep
     if not isinstance(embedder, TokenEmbedder):
         raise EmbedderError(f"{encoding.identity} shows no token vectors to learn a projection from")
     with store.reading() as connection:
-        texts = [each.text for each in _Wanted(encoding.identity, encode_replies, everything=True).texts(connection)]
+        everything = _Wanted(encoding.identity, encode_replies, encoding.width or 0, everything=True)
+        texts = [each.text for each in everything.texts(connection)]
     sample = texts[:: max(1, len(texts) // _SAMPLE)]
     _, shown = embedder.embed_tokens(sample) if sample else (None, [])
     vectors = [each.vectors for each in checked_tokens(shown, count=len(sample), identity=encoding.identity)]
     if sum(map(len, vectors)) < width:
         raise EmbedderError(f"a projection to {width} dimensions needs at least {width} tokens to learn from")
     projection = principal_projection(np.concatenate(vectors), width)
-    stacked = np.vstack((projection.mean, projection.basis.T)).astype("<f4")
+    stacked = projection.stacked()
 
     def work(connection: sqlite3.Connection) -> None:
         _adopt(connection, encoding)
@@ -123,19 +140,14 @@ def learn_projection(store: Store, encoding: Encoding, *, width: int, encode_rep
         write_fact(connection, "token_width", str(projection.basis.shape[1]).encode())
         write_fact(connection, "projection", len(stacked).to_bytes(4, "little") + stacked.tobytes())
 
-    store.transact(work, publish=lambda _: encoding.adopt(projection.basis.shape[1], projection), abandon=lambda: None)
-
-
-def stored_projection(stacked: NDArray[np.float32] | None) -> Projection | None:
-    """A projection as the store keeps it: mean and directions, stacked."""
-    return None if stacked is None else Projection(stacked[0], np.ascontiguousarray(stacked[1:].T))
+    store.transact(work, publish=lambda _: encoding.adopt(len(stacked) - 1, stacked), abandon=lambda: None)
 
 
 def _adopt(connection: sqlite3.Connection, encoding: Encoding) -> None:
     """Make this the store's encoder; what belongs to the one before it goes."""
     if read_facts(connection).encoder != encoding.identity:
         write_fact(connection, "encoder", encoding.identity.encode())
-        for fact in ("width", "token_width", "projection"):
+        for fact in ("width", "token_width", "projection", "unfinished"):
             write_fact(connection, fact, None)
 
 
@@ -152,7 +164,9 @@ def _store(store: Store, encoding: Encoding, batch: list[_Text], *, store_id: st
         for each, (row, codes) in zip(batch, encoded, strict=True):
             tokens = None if codes is None else codes.tobytes()
             payload = StoredPayload(row.astype("<f4").tobytes(), tokens, encoding.identity)
-            memories.update_vectors(connection, each.namespace, [(each.payload, payload)], now=now, store=store_id)
+            # While the batch was encoded, the text may have gone, and its number may name another one.
+            if memories.holds(connection, each.payload, each.pointer, each.variant):
+                memories.update_vectors(connection, each.namespace, [(each.payload, payload)], now=now, store=store_id)
 
     _transact(store, work)
 

@@ -132,12 +132,13 @@ class Writer:
         shelf = self._live.current(connection)
         number = self._live.number(connection) or memories.label_namespace(connection, self._live.labels)
         known, gone = self._resolve(connection, number, drafts, existing, now)
-        # Of drafts that share an external id, the last one stands for all.
-        last = {draft.external_id: i for i, draft in enumerate(drafts) if draft.external_id is not None}
+        # Of drafts that share an external id one stands for all: the last replaces the others, or the first stays.
+        order = range(len(drafts)) if existing == "replace" else range(len(drafts) - 1, -1, -1)
+        stands = {drafts[i].external_id: i for i in order}
         chosen = [
             draft
             for i, draft in enumerate(drafts)
-            if draft.external_id is None or (last[draft.external_id] == i and draft.external_id not in known)
+            if draft.external_id is None or (stands[draft.external_id] == i and draft.external_id not in known)
         ]
         payload_of = [self._payload_of(draft, payloads) for draft in chosen]
         self._settle_width(connection, payload_of)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,7 +55,7 @@ def gather(opened: OpenStore, live: LiveShelf) -> Stats:
             memories=len(shelf),
             tiers=memories.tier_counts(connection, number),
             speakers=dict(shelf.labels().most_common()),
-            sessions=len(np.unique(shelf.sessions.values[alive])),
+            sessions=len(np.unique(shelf.sessions.values[alive & (shelf.sessions.values > 0)])),
             encoded=int(np.count_nonzero(alive & shelf.has_vector.values)),
             profile=shelf.profile_name(),
             namespaces=len(memories.namespaces(connection)),
@@ -69,4 +70,8 @@ def gather(opened: OpenStore, live: LiveShelf) -> Stats:
 
 
 def _size(folder: Path | None) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) if folder else 0
+    total = 0
+    for path in folder.rglob("*") if folder else ():
+        with suppress(FileNotFoundError):  # a writer replaces its caches
+            total += path.stat().st_size if path.is_file() else 0
+    return total

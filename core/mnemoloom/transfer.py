@@ -34,7 +34,6 @@ from mnemoloom.errors import (
     ImportFormatError,
     ValidationError,
 )
-from mnemoloom.reembedding import stored_projection
 from mnemoloom.storage import memories
 from mnemoloom.storage.facts import CALLER, StoreFacts, read_facts, write_fact
 from mnemoloom.storage.memories import NewMemory
@@ -146,7 +145,7 @@ def import_bundle(
             if opened.encoding is not None:
                 opened.encoding.width = opened.encoding.width or bundle.manifest.width
                 if done[1] and bundle.manifest.token_width:
-                    opened.encoding.adopt(bundle.manifest.token_width, stored_projection(bundle.projection))
+                    opened.encoding.adopt(bundle.manifest.token_width, bundle.projection)
 
         return opened.store.transact(work, publish=publish, abandon=live.abandon)[0]
 

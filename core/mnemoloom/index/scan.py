@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mnemoloom.errors import DimensionMismatchError
+
 __all__ = ["inner_products"]
 
 Rows = NDArray[np.float32]
@@ -21,7 +23,9 @@ _BLAS_ROWS = 12_000
 
 
 def inner_products(rows: Rows, query: Rows) -> Rows:
-    """Rows · query; rows of shape (n, d), C-contiguous, query (d,), result (n,)."""
+    """Rows · query; rows of shape (n, d), C-contiguous, query (d,), result (n,). Raises DimensionMismatchError."""
+    if rows.shape[1] != len(query):
+        raise DimensionMismatchError(expected=rows.shape[1], got=len(query))
     return _scanner()(rows, query)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,6 @@ __all__ = ["DateCue", "date_fit", "read_date"]
 _ISO = re.compile(r"\b(\d{4})-(\d{1,2})(?:-(\d{1,2}))?\b")
 _NUMBER = r"(\d{1,2})(?:st|nd|rd|th)?"
 _YEAR = re.compile(r"\b(19\d{2}|20\d{2})\b")
-_EPOCH = date(1970, 1, 1).toordinal()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +63,22 @@ def date_fit(cue: DateCue, days: NDArray[np.integer[Any]], months: NDArray[np.in
         return fits
     if cue.day is None:
         return _month_fit(cue, days, months)
-    years = [cue.year] if cue.year else range(int(months.min()) // 12 - 1, int(months.max()) // 12 + 2)
     fit = np.zeros(len(days))
-    for year in years:
-        try:
-            asked = date(year, cue.month, cue.day).toordinal() - _EPOCH
-        except ValueError:  # 29 February of a common year, or a year no calendar has
-            continue
-        after = days - asked
-        near = np.where((after >= -1) & (after <= 31), np.exp(-np.maximum(after, 0) / 7.0), 0.0)
-        fit = np.maximum(fit, near)
+    for near in (-1, 0, 1):  # 31 December fits the 1 January of the next year
+        year = np.full(len(days), cue.year) if cue.year else months // 12 + near
+        fit = np.maximum(fit, _day_fit(year, cue.month, cue.day, days))
     return fit
+
+
+def _day_fit(
+    year: NDArray[np.integer[Any]], month: int, day: int, days: NDArray[np.integer[Any]]
+) -> NDArray[np.float64]:
+    asked_month = ((year - 1970) * 12 + month - 1).astype("datetime64[M]")
+    asked = asked_month.astype("datetime64[D]") + (day - 1)
+    after = days - asked.astype(np.int64)
+    # 29 February of a common year is no day at all
+    real = (asked.astype("datetime64[M]") == asked_month) & (after >= -1) & (after <= 31)
+    return np.where(real, np.exp(-np.clip(after, 0, 31) / 7.0), 0.0)
 
 
 def _month_fit(cue: DateCue, days: NDArray[np.integer[Any]], months: NDArray[np.integer[Any]]) -> NDArray[np.float64]:

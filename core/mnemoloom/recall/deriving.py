@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,15 @@ from numpy.typing import NDArray
 
 from mnemoloom.titans import rank_within
 
-__all__ = ["age_ranks", "answered_slots", "calendar", "saturation", "smoothed_lengths", "surprise_ranks"]
+__all__ = [
+    "age_ranks",
+    "answered_slots",
+    "calendar",
+    "saturation",
+    "smoothed_lengths",
+    "surprise_by_speaker",
+    "surprise_ranks",
+]
 
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float32]
@@ -46,15 +55,22 @@ def saturation(lengths: Floats, eligible: Mask, *, k1: float, b: float) -> tuple
     return n, scaled.astype(np.float32)
 
 
-def surprise_ranks(surprise: Floats, speakers: Numbers, alive: Mask) -> Floats:
-    """Where each surprise stands among those of its speaker, in [0, 1]."""
-    ranks = np.zeros(len(surprise), np.float32)
+def surprise_by_speaker(surprise: Floats, speakers: Numbers, alive: Mask) -> dict[int, Floats]:
+    """The surprises of each speaker's living memories, ascending."""
     living = np.flatnonzero(alive)
     by_speaker = living[np.argsort(speakers[living], kind="stable")]
     starts = np.flatnonzero(np.diff(speakers[by_speaker])) + 1
-    for slots in np.split(by_speaker, starts):
-        values = surprise[slots]
-        ranks[slots] = rank_within(values, np.sort(values))
+    groups = [slots for slots in np.split(by_speaker, starts) if len(slots)]
+    return {int(speakers[slots[0]]): np.sort(surprise[slots]) for slots in groups}
+
+
+def surprise_ranks(surprise: Floats, speakers: Numbers, ordered: Mapping[int, Floats]) -> Floats:
+    """Where each surprise stands among those of its speaker, in [0, 1]; 0 for a speaker without any."""
+    ranks = np.zeros(len(surprise), np.float32)
+    for speaker in np.unique(speakers):
+        if (sample := ordered.get(int(speaker))) is not None:
+            of_speaker = speakers == speaker
+            ranks[of_speaker] = rank_within(surprise[of_speaker], sample)
     return ranks
 
 

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from mnemoloom.embedders.cached import CachedQueries, EncodedQuery
 from mnemoloom.embedders.checking import checked, checked_tokens
+from mnemoloom.errors import EmbedderMismatchError
 from mnemoloom.ports import Embedder, TokenEmbedder
 from mnemoloom.recall.late import Projection, seeded_projection
+from mnemoloom.storage.facts import StoreFacts
 
 __all__ = ["EncodedText", "Encoding"]
 
@@ -29,16 +31,18 @@ class Encoding:
     Parameters
     ----------
     width: the width of the store's vectors, None before the first; whoever stores the first sets it.
-    projection: the token projection that the store learned, None for the seeded one.
+    projection: the token projection that the store learned, stacked; None for the seeded one.
     """
 
     def __init__(
-        self, embedder: Embedder, *, token_width: int, width: int | None, projection: Projection | None
+        self, embedder: Embedder, *, token_width: int, width: int | None, projection: NDArray[np.float32] | None
     ) -> None:
         self.embedder = embedder
         self.width = width
+        self._followed: StoreFacts | None = None
         self.token_width = token_width
-        self._projection = projection
+        self._projection: Projection | None = None
+        self.adopt(token_width, projection)
         self._queries = CachedQueries(embedder)
 
     @property
@@ -68,9 +72,25 @@ class Encoding:
             self.token_width = self._projection.basis.shape[1]  # no more than the encoder's tokens have
         return self._projection
 
-    def adopt(self, token_width: int, projection: Projection | None) -> None:
-        """Use another projection from now on; None is the seeded one of that width."""
-        self._projection, self.token_width = projection, token_width
+    def follow(self, facts: StoreFacts) -> None:
+        """Keep in step with a store that another process writes.
+
+        Raises EmbedderMismatchError if that process has encoded it anew with another embedder.
+        """
+        if facts is self._followed:
+            return
+        if facts.encoder not in (None, self.identity):
+            raise EmbedderMismatchError(stored=str(facts.encoder), offered=self.identity)
+        if facts.encoder is not None:
+            self.width = facts.width
+            if facts.token_width is not None:
+                self.adopt(facts.token_width, facts.projection)
+        self._followed = facts
+
+    def adopt(self, token_width: int, projection: NDArray[np.float32] | None) -> None:
+        """Use another projection from now on, given stacked; None is the seeded one of that width."""
+        self.token_width = token_width
+        self._projection = None if projection is None else Projection.from_stacked(projection)
 
     def _checked(self, rows: NDArray[np.float32], count: int) -> NDArray[np.float32]:
         return checked(rows, count=count, identity=self.identity, width=self.width)

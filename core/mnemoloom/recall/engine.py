@@ -59,6 +59,8 @@ class Recaller:
         """The best memories for a request. Raises EmbedderError, FilterError, CorruptionError."""
         profile, query, evidence = self._prepare(request)
         with self._live.reading() as (connection, shelf, number):
+            if _outdated(evidence, shelf):
+                return self.recall(request)
             allowed = self._allowed(connection, shelf, number, request)
             ranking = rank(
                 shelf,
@@ -79,6 +81,8 @@ class Recaller:
         """Which stage a memory passed or failed for a request."""
         profile, query, evidence = self._prepare(request)
         with self._live.reading() as (connection, shelf, number):
+            if _outdated(evidence, shelf):
+                return self.why(request, memory)
             allowed = self._allowed(connection, shelf, number, request)
             ranking = rank(
                 shelf,
@@ -115,6 +119,8 @@ class Recaller:
                 asker=request.asker,
             )
             width = shelf.vectors.width
+            if self._encoding is not None and self._live.follows is not None:
+                self._encoding.follow(self._live.follows)
         return profile, query, self._evidence(request, profile, query, width)
 
     def _profile(self, request: Request, shelf: Shelf) -> Profile:
@@ -178,11 +184,18 @@ class Recaller:
         return hits
 
 
-def matching_ids(connection: sqlite3.Connection, number: int, condition: Filter | None) -> NDArray[np.int64]:
-    """Ids of the namespace's memories that a filter lets through, ascending."""
+def _outdated(evidence: Evidence, shelf: Shelf) -> bool:
+    """Whether the store was encoded anew, to another width, while the query was being encoded."""
+    return evidence.vector is not None and shelf.vectors.width not in (None, len(evidence.vector))
+
+
+def matching_ids(
+    connection: sqlite3.Connection, number: int, condition: Filter | None, *, after: int = 0, limit: int = -1
+) -> NDArray[np.int64]:
+    """Ids of the namespace's memories that a filter lets through, ascending: those after one, at most so many."""
     test, values = compile_filter(condition) if condition is not None else ("TRUE", [])
-    statement = "".join(("SELECT id FROM memories WHERE namespace = ? AND (", test, ") ORDER BY id"))
-    found = connection.execute(statement, (number, *values))
+    statement = "".join(("SELECT id FROM memories WHERE namespace = ? AND id > ? AND (", test, ") ORDER BY id LIMIT ?"))
+    found = connection.execute(statement, (number, after, *values, limit))
     return np.fromiter((row[0] for row in found), np.int64)
 
 

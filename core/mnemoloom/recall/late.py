@@ -27,6 +27,15 @@ class Projection(NamedTuple):
     mean: NDArray[np.float32]
     basis: NDArray[np.float32]
 
+    def stacked(self) -> NDArray[np.float32]:
+        """Mean and directions in one array (1 + w, D), as a store keeps them."""
+        return np.vstack((self.mean, self.basis.T)).astype("<f4")
+
+    @classmethod
+    def from_stacked(cls, stacked: NDArray[np.float32]) -> Projection:
+        """The projection that `stacked` wrote."""
+        return cls(stacked[0], np.ascontiguousarray(stacked[1:].T))
+
     def apply(self, vectors: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
         """Unit rows of shape (tokens, w)."""
         projected = (np.asarray(vectors, np.float32) - self.mean) @ self.basis

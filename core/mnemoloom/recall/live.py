@@ -30,8 +30,9 @@ _REBUILD_WHEN_DEAD = 0.5
 class LiveShelf:
     """Loads, follows and saves a `Shelf`; safe to share between threads.
 
-    Lock order: the store's connection first, then the shelf. A writer's shelf changes only through
-    `publish`; a read-only handle catches up with the log before each use.
+    Lock order: the store's connection first, then the shelf. What a writer's shelf holds changes only through
+    `publish`, after the commit (its vocabulary and Titans memory run ahead while a transaction is being written;
+    `abandon` drops them if it fails). A read-only handle catches up with the log before each use.
     """
 
     def __init__(self, store: Store, labels: tuple[str, ...], analyzer: Analyzer, *, encode_replies: bool) -> None:
@@ -42,7 +43,14 @@ class LiveShelf:
         self._shelf: Shelf | None = None
         self._number: int | None = None
         self._saved_slots = 0
-        self._vectors_of: tuple[str | None, int | None] = (None, None)
+        self._abandoned = False
+        self._forgotten = False  # the Titans memory has read turns that no replay will show it again
+        self._made: StoreFacts | None = None  # the facts that the shelf was loaded under
+
+    @property
+    def follows(self) -> StoreFacts | None:
+        """For a reader, how another process made the vectors that the shelf holds; None for the writer itself."""
+        return self._made if self._store.read_only else None
 
     @contextmanager
     def reading(self) -> Iterator[tuple[sqlite3.Connection, Shelf, int]]:
@@ -78,6 +86,7 @@ class LiveShelf:
                 return
             for memory in gone:
                 shelf.remove(memory)
+            self._forgotten = self._forgotten or bool(gone)
             for entry, counts in entries:
                 if entry.id > shelf.position:  # else it was loaded from the store already
                     shelf.add(entry, counts)
@@ -97,6 +106,7 @@ class LiveShelf:
         with self._lock:
             self._shelf = None
             self._number = None  # it may come from the transaction that was rolled back
+            self._abandoned = True
 
     def note_access(self, ids: Iterable[int], now: int) -> None:
         """Remember, until the next write, that memories were recalled."""
@@ -120,17 +130,24 @@ class LiveShelf:
         if folder is None or self._store.read_only:
             return
         # Another thread may close the store right after this one's commit.
-        with suppress(OSError, StoreClosedError), self._store.reading() as connection, self._lock:
-            if self._shelf is None or self.number(connection) is None:
+        if not closing and not self._is_worth_saving(max(_SAVE_WHILE_OPEN_AFTER, self._saved_slots // 2)):
+            return
+        with suppress(OSError, StoreClosedError), self._store.settled() as connection, self._lock:
+            if self.number(connection) is None:
                 return
-            slots = len(self._shelf.ids)
-            lacking = slots - self._saved_slots
-            if lacking <= (_REPLAY_AT_MOST if closing else max(_SAVE_WHILE_OPEN_AFTER, self._saved_slots // 2)):
+            if closing and self._abandoned:
+                self.current(connection)
+            if not self._is_worth_saving(_REPLAY_AT_MOST) and not (closing and self._forgotten):
                 return
-            arrays, facts = self._shelf.state()
-            anchor = memories.anchor_at(connection, self._shelf.position)
+            shelf = self.current(connection)
+            arrays, facts = shelf.state()
+            anchor = memories.anchor_at(connection, shelf.position)
             write_cache(folder, self._cache_name(), arrays, facts | self._fingerprint(connection) | {"anchor": anchor})
-            self._saved_slots = slots
+            self._saved_slots, self._forgotten = len(shelf.ids), False
+
+    def _is_worth_saving(self, lacking: int) -> bool:
+        with self._lock:
+            return self._shelf is not None and len(self._shelf.ids) - self._saved_slots > lacking
 
     def _cache_name(self) -> str:
         return f"shelf-{self._number}"
@@ -145,6 +162,8 @@ class LiveShelf:
             "store": facts.store_id,
             "encoder": facts.encoder,
             "width": facts.width,
+            "token_width": facts.token_width,
+            "projection": facts.projection_digest,
             "labels": list(self.labels),
             "replies": self._encode_replies,
         }
@@ -155,8 +174,7 @@ class LiveShelf:
             shelf = self._cached(connection)
         shelf = shelf or Shelf(self._analyzer)
         self._saved_slots = len(shelf.ids) if shelf.position else 0
-        facts = read_facts(connection)
-        self._vectors_of = (facts.encoder, facts.width)
+        self._made = read_facts(connection)
         self._follow(connection, shelf)
         return shelf
 
@@ -177,8 +195,7 @@ class LiveShelf:
     def _catch_up(self, connection: sqlite3.Connection, shelf: Shelf) -> None:
         """Follow another process's writes; start anew when it has changed the encoder."""
         if memories.log_head(connection) > shelf.position:
-            facts = read_facts(connection)
-            if (facts.encoder, facts.width) == self._vectors_of:
+            if self._made is not None and _made_alike(self._made, read_facts(connection)):
                 self._follow(connection, shelf)
             else:
                 self._shelf = None
@@ -213,6 +230,16 @@ class LiveShelf:
             shelf.set_cold(entry.id, entry.cold)
             if change.op == "encode" and entry.vector is not None:
                 shelf.set_vector(entry.id, entry.vector, entry.codes)
+
+
+def _made_alike(one: StoreFacts, other: StoreFacts) -> bool:
+    """Whether vectors and token codes made then compare with those made now; the first of their kind do."""
+    return (
+        one.encoder in (None, other.encoder)
+        and one.width in (None, other.width)
+        and one.token_width in (None, other.token_width)
+        and one.projection_digest == other.projection_digest
+    )
 
 
 def entry_of(row: tuple[Any, ...], facts: StoreFacts, *, encode_replies: bool) -> ShelfEntry:

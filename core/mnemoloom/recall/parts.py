@@ -163,9 +163,9 @@ def recency(scope: Scope, weight: float) -> Part | None:
     return np.asarray(weight * (age if scope.query.recency > 0 else 1.0 - age), np.float32)
 
 
-def surprise(scope: Scope, weight: float) -> Part | None:
-    """How much a memory said, among those of its speaker; the same for every query."""
-    return scope.shelf.surprise_rank() * np.float32(weight) if weight else None
+def surprise(scope: Scope, slots: Slots | None, weight: float) -> Part | None:
+    """How much a memory said, among those of its speaker; the same for every query. For some slots, or for all."""
+    return scope.shelf.surprise_rank(slots) * np.float32(weight) if weight else None
 
 
 def late(scope: Scope, slots: Slots, weight: float) -> NDArray[np.floating[Any]] | None:
@@ -173,6 +173,9 @@ def late(scope: Scope, slots: Slots, weight: float) -> NDArray[np.floating[Any]]
     evidence = scope.evidence
     if not weight or evidence.tokens is None or evidence.projection is None or not len(slots):
         return None
-    scores = maxsim(evidence.tokens, *scope.shelf.codes.of(slots), evidence.projection, scope.shelf.rarity)
+    codes, counts = scope.shelf.codes.of(slots)
+    if codes.shape[1] != evidence.projection.basis.shape[1]:
+        return None  # no memory has codes yet
+    scores = maxsim(evidence.tokens, codes, counts, evidence.projection, scope.shelf.rarity)
     low, spread = float(scores.min()), float(np.ptp(scores))
     return (scores - low) * (weight / spread if spread > _ROUNDING else 0.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,9 +22,9 @@ Mask = NDArray[np.bool_]
 Slots = NDArray[np.int64]
 Parts = dict[str, NDArray[np.floating[Any]]]
 
-_NEAR = 256  # candidates of the index: 200 hold the true ten nearest of 100,000 with recall .9995
+_NEAR = 320  # candidates of the index: 200 hold the true ten nearest of 100,000 with recall .9995
 _ROUNDING = 1e-5  # of totals in float32; the order is decided in float64
-_MATCHING = 128  # candidates by everything else, beside them
+_MATCHING = 256  # candidates by everything else, beside them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,13 +70,30 @@ def rank(
         eligible=eligible,
         key="all" if cold else "warm",
         allowed=allowed,
-        near=None if exact or evidence.vector is None else shelf.vectors.near(evidence.vector, max(_NEAR, 4 * limit)),
+        near=None,
     )
+    if not exact and evidence.vector is not None:
+        scope = replace(scope, near=_near(scope, evidence.vector, max(_NEAR, 4 * limit), profile))
     if isinstance(profile, AssistantProfile):
         return _assistant(scope, profile, limit)
     if isinstance(profile, ConcertProfile):
         return _concert(scope, profile, limit)
     return _weighted(scope, profile, limit)
+
+
+def _near(scope: Scope, vector: NDArray[np.float32], count: int, profile: Profile) -> Slots | None:
+    """The slots that the index finds nearest; None where every vector is to be compared.
+
+    The index also holds what is forgotten, cold or a reply. Where those crowd out the rest, scan.
+    """
+    found = scope.shelf.vectors.near(vector, count)
+    if found is None:
+        return None
+    useful = scope.encoded
+    if isinstance(profile, AssistantProfile):
+        useful = useful & ~scope.shelf.replies()
+    left = found[useful[found]]
+    return left if len(left) >= min(count // 2, int(np.count_nonzero(useful))) else None
 
 
 def _weighted(scope: Scope, profile: WeightedProfile, limit: int) -> Ranking:
@@ -85,11 +102,10 @@ def _weighted(scope: Scope, profile: WeightedProfile, limit: int) -> Ranking:
         speaker=part.speaker(scope, profile.speaker),
         date=part.date(scope, profile.date),
         recency=part.recency(scope, profile.recency),
-        surprise=part.surprise(scope, profile.surprise),
     )
     matching = _any(parts, "lexical", "speaker", "date")
     pool = _pool(scope, parts, matching, max(limit, _MATCHING)) if not profile.context else None
-    parts = _at(parts, pool)
+    parts = _at(parts, pool) | _given(surprise=part.surprise(scope, pool, profile.surprise))
     encoded = _take(scope.encoded, pool)
     cosines = part.cosines(scope, pool, context=profile.context) if profile.dense else None
     if cosines is not None:

@@ -146,6 +146,8 @@ class Shelf:
 
     def set_cold(self, memory_id: int, cold: bool) -> None:
         slot = self.slot_of(memory_id)
+        if not slot:
+            return
         self._sum_up(slot, -1.0)
         self.cold[slot] = cold
         self._sum_up(slot, 1.0)
@@ -153,6 +155,8 @@ class Shelf:
 
     def set_vector(self, memory_id: int, vector: NDArray[np.float32], codes: NDArray[np.int8] | None) -> None:
         slot = self.slot_of(memory_id)
+        if not slot:
+            return
         self._sum_up(slot, -1.0)
         self.codes.replace(slot, codes)
         self.vectors.replace(slot, vector)
@@ -293,11 +297,17 @@ class Shelf:
         n = sum(counts[group] for group in groups)
         return float(sum(self._sums[group] for group in groups) @ query) / n if n else 0.0
 
-    def surprise_rank(self) -> Floats:
-        """Where the surprise of each memory stands among those of its speaker, in [0, 1]. Shape (slots,)."""
-        return self.derived(
+    def surprise_rank(self, slots: NDArray[np.int64] | None = None) -> Floats:
+        """Where the surprise of some slots, or of all, stands among those of its speaker, in [0, 1]."""
+        ordered = self.derived(
             "surprise",
-            lambda: deriving.surprise_ranks(self.surprise.values, self.speakers.values, self.alive.values),
+            lambda: deriving.surprise_by_speaker(self.surprise.values, self.speakers.values, self.alive.values),
+        )
+        if slots is not None:
+            return deriving.surprise_ranks(self.surprise.values[slots], self.speakers.values[slots], ordered)
+        return self.derived(
+            "surprise ranks",
+            lambda: deriving.surprise_ranks(self.surprise.values, self.speakers.values, ordered),
         )
 
     def age_rank(self) -> NDArray[np.float64]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass
+from hashlib import blake2b
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,11 @@ class StoreFacts:
     token_width: int | None
     projection: NDArray[np.float32] | None
     unfinished: int | None
+
+    @property
+    def projection_digest(self) -> str | None:
+        """Names the learned projection; None for the seeded one."""
+        return None if self.projection is None else blake2b(self.projection.tobytes(), digest_size=16).hexdigest()
 
     def usable(self, encoder: str | None) -> bool:
         """Whether vectors of this encoder can be compared with the store's."""

@@ -26,6 +26,7 @@ __all__ = [
     "delete",
     "external_ids",
     "find",
+    "holds",
     "insert",
     "item_of",
     "label_namespace",
@@ -181,6 +182,14 @@ def update_vectors(
     for memory in touched:
         _log(connection, "encode", namespace, memory, now, item_of(connection, memory, store=store))
     return touched
+
+
+def holds(connection: sqlite3.Connection, payload: int, pointer: bytes, variant: bytes) -> bool:
+    """Whether a payload's number still names this content."""
+    found = connection.execute(
+        "SELECT 1 FROM payloads WHERE id = ? AND pointer = ? AND variant = ?", (payload, pointer, variant)
+    )
+    return found.fetchone() is not None
 
 
 def touch(connection: sqlite3.Connection, accessed: Iterable[tuple[int, int]]) -> None:

@@ -10,6 +10,7 @@ automatic checkpoints are off, and only the single writer's connection, under ou
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import time
@@ -50,6 +51,7 @@ _PRAGMAS = (
 )
 # On macOS only these make fsync reach the platter; elsewhere they do nothing.
 _FULL_FSYNC = ("PRAGMA fullfsync = 1", "PRAGMA checkpoint_fullfsync = 1")
+_LOG = logging.getLogger(__name__)
 _GATHER_SECONDS = 0.002
 _CHECKPOINT_BYTES = 48 << 20
 
@@ -111,7 +113,7 @@ class Store:
             if read_only:
                 raise ConfigError("a store in memory is new and cannot be opened with read_only=True")
             return cls(None, read_only=False, durability=durability, lock=None)
-        folder = Path(path)
+        folder = Path(os.path.abspath(path))  # it stays where it is when the process changes its directory
         _check_folder(folder, read_only=read_only)
         if read_only:
             return cls(folder, read_only=True, durability=durability, lock=None)
@@ -182,6 +184,14 @@ class Store:
                     connection.close()
                 else:
                     self._idle.put(connection)
+
+    @contextmanager
+    def settled(self) -> Iterator[sqlite3.Connection]:
+        """The writer's connection with nothing pending, while nobody else writes."""
+        self.check_usable(writing=True)
+        with self._work, translated(self.where):
+            self._commit_all()
+            yield self._connection
 
     @contextmanager
     def snapshot(self) -> Iterator[sqlite3.Connection]:
@@ -321,11 +331,14 @@ class Store:
         """Move the log into the database; where a reader holds it back, try again when as much has come again."""
         if self.folder is None or self._log_size() < self._checkpoint_at:
             return
-        with translated(self.where):
+        try:
             self._connection.execute("PRAGMA busy_timeout = 0")  # do not wait for readers
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.Error:  # what was committed is safe in the log, and the next attempt will come
+            _LOG.warning("the log of %s could not be moved into the database", self.where, exc_info=True)
+        finally:
             self._connection.execute("PRAGMA busy_timeout = 5000")
-        self._checkpoint_at = self._log_size() + _CHECKPOINT_BYTES
+            self._checkpoint_at = self._log_size() + _CHECKPOINT_BYTES
 
     def _log_size(self) -> int:
         try:
