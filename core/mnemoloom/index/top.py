@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 __all__ = ["top_slots"]
 
-_BLOCK = 64
+_BLOCK = 32
 _SORTED = 1024  # fewer scores than this are sorted outright
 
 
 def top_slots(scores: NDArray[np.floating[Any]], k: int) -> NDArray[np.int64]:
     """Indices of the k highest scores, best first; equal scores by lower index.
 
-    Rows of 64 are reduced to their maxima first: the k best scores lie in the k best rows.
+    Columns of 32 are reduced to their maxima first: the k best scores lie in the k best columns.
     Entries of −inf are never returned.
     """
     n = len(scores)
@@ -24,11 +24,13 @@ def top_slots(scores: NDArray[np.floating[Any]], k: int) -> NDArray[np.int64]:
         ordered = np.argsort(-scores, kind="stable")[:k]
         return ordered[scores[ordered] > -np.inf]
     pool = np.arange(n)
-    if n > 16 * _BLOCK and k < n // _BLOCK // 2:
-        whole = n // _BLOCK
-        highest = scores[: whole * _BLOCK].reshape(whole, _BLOCK).max(axis=1)
-        rows = np.flatnonzero(highest >= np.partition(highest, whole - k)[whole - k])
-        pool = np.concatenate(((rows[:, None] * _BLOCK + np.arange(_BLOCK)).ravel(), np.arange(whole * _BLOCK, n)))
+    columns = n // _BLOCK
+    if k < columns // 2:
+        # Slots a stride apart share a column: numpy reduces whole rows at once.
+        highest = scores[: columns * _BLOCK].reshape(_BLOCK, columns).max(axis=0)
+        best = np.flatnonzero(highest >= np.partition(highest, columns - k)[columns - k])
+        inside = (best + columns * np.arange(_BLOCK)[:, None]).ravel()
+        pool = np.concatenate((inside, np.arange(columns * _BLOCK, n)))
     values = scores[pool]
     if len(pool) > 4 * k:
         chosen = np.flatnonzero(values >= np.partition(values, len(pool) - k)[len(pool) - k])

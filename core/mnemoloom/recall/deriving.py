@@ -16,7 +16,6 @@ __all__ = [
     "calendar",
     "saturation",
     "smoothed_lengths",
-    "surprise_by_speaker",
     "surprise_ranks",
 ]
 
@@ -53,15 +52,6 @@ def saturation(lengths: Floats, eligible: Mask, *, k1: float, b: float) -> tuple
     mean = float(lengths[eligible].mean()) if n else 1.0
     scaled = np.float32(k1) * (np.float32(1 - b) + np.float32(b / max(mean, 1e-9)) * lengths)
     return n, scaled.astype(np.float32)
-
-
-def surprise_by_speaker(surprise: Floats, speakers: Numbers, alive: Mask) -> dict[int, Floats]:
-    """The surprises of each speaker's living memories, ascending."""
-    living = np.flatnonzero(alive)
-    by_speaker = living[np.argsort(speakers[living], kind="stable")]
-    starts = np.flatnonzero(np.diff(speakers[by_speaker])) + 1
-    groups = [slots for slots in np.split(by_speaker, starts) if len(slots)]
-    return {int(speakers[slots[0]]): np.sort(surprise[slots]) for slots in groups}
 
 
 def surprise_ranks(surprise: Floats, speakers: Numbers, ordered: Mapping[int, Floats]) -> Floats:

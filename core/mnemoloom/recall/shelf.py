@@ -22,6 +22,7 @@ from mnemoloom.recall import deriving
 from mnemoloom.recall.cues import Cues, cues_for
 from mnemoloom.recall.labels import Labels
 from mnemoloom.recall.speakers import Names, is_name, is_reply
+from mnemoloom.recall.tallies import Tallies
 from mnemoloom.titans import SurpriseState, surprise_step
 
 __all__ = ["Shelf", "ShelfEntry"]
@@ -84,7 +85,8 @@ class Shelf:
         self.after = Column(np.int32)
         self.chunk_slots = Column(np.int32)
         self._chunk_lengths = Column(np.float32)
-        self._sums: NDArray[np.float64] | None = None  # of the vectors; by (cold, reply)
+        self._tallies: Tallies | None = None
+        self._smoothed: dict[tuple[float, ...], Column[np.float32]] = {}
         self._derived: dict[object, Any] = {}
 
     # -- changing -----------------------------------------------------------------------------------
@@ -121,7 +123,8 @@ class Shelf:
             self.after[previous] = slot
         if not alone:
             self._last_of_session[session] = slot
-        self._sum_up(slot, 1.0)
+        self._tally(slot, Tallies.add)
+        self._smooth_on(slot)
         self.postings.add(slot, counts)
         if is_reply(entry.speaker):
             self._add_chunks(slot, entry.text)
@@ -132,7 +135,8 @@ class Shelf:
         slot = self.slot_of(memory_id)
         if not slot:
             return
-        self._sum_up(slot, -1.0)
+        self._tally(slot, Tallies.remove)
+        self._smoothed.clear()
         self.alive[slot] = False
         before, after = int(self.before.values[slot]), int(self.after.values[slot])
         session = int(self.sessions.values[slot])
@@ -148,20 +152,20 @@ class Shelf:
         slot = self.slot_of(memory_id)
         if not slot:
             return
-        self._sum_up(slot, -1.0)
+        self._tally(slot, Tallies.remove)
         self.cold[slot] = cold
-        self._sum_up(slot, 1.0)
+        self._tally(slot, Tallies.add)
         self._derived.clear()
 
     def set_vector(self, memory_id: int, vector: NDArray[np.float32], codes: NDArray[np.int8] | None) -> None:
         slot = self.slot_of(memory_id)
         if not slot:
             return
-        self._sum_up(slot, -1.0)
+        self._tally(slot, Tallies.remove)
         self.codes.replace(slot, codes)
         self.vectors.replace(slot, vector)
         self.has_vector[slot] = True
-        self._sum_up(slot, 1.0)
+        self._tally(slot, Tallies.add)
         self._derived.clear()
 
     def _add_chunks(self, slot: int, text: str) -> None:
@@ -250,7 +254,7 @@ class Shelf:
         """Windowed BM25 of every slot. `key` names the eligible set, so that what it derives can be kept."""
         n, saturation = self.derived(
             ("saturation", key, gammas, k1, b),
-            lambda: deriving.saturation(self._smoothed(gammas), eligible, k1=k1, b=b),
+            lambda: deriving.saturation(self._smoothed_lengths(gammas), eligible, k1=k1, b=b),
         )
         window = Window(gammas, self.before.values, self.after.values) if gammas else None
         numbers = [number for number in map(self.vocabulary.find, terms) if number is not None]
@@ -291,18 +295,13 @@ class Shelf:
     def mean_cosine(self, query: NDArray[np.float32], *, cold: bool, replies: bool) -> float:
         """The mean cosine of a query with all memories that have a vector, or with those that are no replies."""
         groups = [(c, r) for c in range(1 + cold) for r in range(1 + replies)]
-        counts = self.derived("encoded groups", self._count_encoded)
-        if self._sums is None:
-            self._sums = self._sum_all()
-        n = sum(counts[group] for group in groups)
-        return float(sum(self._sums[group] for group in groups) @ query) / n if n else 0.0
+        tallies = self._tallied()
+        n = int(sum(tallies.encoded[group] for group in groups))
+        return float(sum(tallies.sums[group] for group in groups) @ query) / n if n else 0.0
 
     def surprise_rank(self, slots: NDArray[np.int64] | None = None) -> Floats:
         """Where the surprise of some slots, or of all, stands among those of its speaker, in [0, 1]."""
-        ordered = self.derived(
-            "surprise",
-            lambda: deriving.surprise_by_speaker(self.surprise.values, self.speakers.values, self.alive.values),
-        )
+        ordered = self._tallied().surprises
         if slots is not None:
             return deriving.surprise_ranks(self.surprise.values[slots], self.speakers.values[slots], ordered)
         return self.derived(
@@ -335,33 +334,53 @@ class Shelf:
         flags: Mask = np.array(list(map(is_reply, self._speakers.all)), np.bool_)[self.speakers.values]
         return flags
 
-    def _groups(self) -> NDArray[np.int64]:
-        return 2 * self.cold.values.astype(np.int64) + self.replies()
-
-    def _count_encoded(self) -> NDArray[np.int64]:
-        encoded = self.alive.values & self.has_vector.values
-        return np.bincount(self._groups()[encoded], minlength=4).reshape(2, 2)
-
-    def _sum_all(self) -> NDArray[np.float64]:
-        sums = np.zeros((4, self.vectors.values.shape[1]))
-        groups, alive = self._groups(), self.alive.values
-        for group in range(4):
-            rows = self.vectors.values[alive & (groups == group)]
-            sums[group] = rows.sum(axis=0, dtype=np.float64)
-        return sums.reshape(2, 2, -1)
-
-    def _sum_up(self, slot: int, sign: float) -> None:
-        """Take a slot's vector into the sums, or out of them."""
-        if self._sums is not None and self.has_vector.values[slot]:
-            reply = is_reply(self._speakers.all[self.speakers.values[slot]])
-            self._sums[int(self.cold.values[slot]), int(reply)] += sign * self.vectors.values[slot]
-
     def _count_labels(self) -> Counter[str]:
-        counts = np.bincount(self.speakers.values[self.alive.values], minlength=len(self._speakers.all))
-        return Counter({label: int(n) for label, n in zip(self._speakers.all, counts, strict=True) if n and label})
+        spoken = self._tallied().spoken
+        named = ((label, spoken.get(number, 0)) for number, label in enumerate(self._speakers.all))
+        return Counter({label: n for label, n in named if n and label})
 
-    def _smoothed(self, gammas: tuple[float, ...]) -> Floats:
-        return deriving.smoothed_lengths(self.lengths.values, gammas, self.before.values, self.after.values)
+    def _tallied(self) -> Tallies:
+        if self._tallies is None:
+            self._tallies = Tallies.of(
+                np.flatnonzero(self.alive.values),
+                speakers=self.speakers.values,
+                surprise=self.surprise.values,
+                groups=2 * self.cold.values.astype(np.int64) + self.replies(),
+                encoded=self.has_vector.values,
+                rows=self.vectors.values,
+            )
+        return self._tallies
+
+    def _tally(self, slot: int, count: Callable[..., None]) -> None:
+        """Count a slot in, or out."""
+        if self._tallies is None:
+            return
+        speaker = int(self.speakers.values[slot])
+        row = self.vectors.values[slot] if self.has_vector.values[slot] else None
+        if row is not None and len(row) != self._tallies.sums.shape[2]:
+            self._tallies = None  # the first vector has come
+            return
+        group = 2 * int(self.cold.values[slot]) + is_reply(self._speakers.all[speaker])
+        count(self._tallies, speaker=speaker, surprise=self.surprise.values[slot], group=group, row=row)
+
+    def _smoothed_lengths(self, gammas: tuple[float, ...]) -> Floats:
+        if gammas not in self._smoothed:
+            lengths = deriving.smoothed_lengths(self.lengths.values, gammas, self.before.values, self.after.values)
+            self._smoothed[gammas] = Column(np.float32, data=lengths)
+        return self._smoothed[gammas].values
+
+    def _smooth_on(self, slot: int) -> None:
+        """A new turn and those before it share their lengths."""
+        lengths, before = self.lengths.values, self.before.values
+        for gammas, smoothed in self._smoothed.items():
+            smoothed.append(lengths[slot])
+            earlier = slot
+            for gamma in gammas:
+                earlier = int(before[earlier])
+                if not earlier:
+                    break
+                smoothed[slot] = smoothed.values[slot] + np.float32(gamma) * lengths[earlier]
+                smoothed[earlier] = smoothed.values[earlier] + np.float32(gamma) * lengths[slot]
 
     # -- keeping ------------------------------------------------------------------------------------
 
