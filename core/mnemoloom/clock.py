@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime, timezone
+from datetime import date, datetime, timezone
 from typing import Protocol
 
 __all__ = ["Clock", "ManualClock", "SystemClock", "from_millis", "to_millis"]
@@ -38,8 +38,8 @@ class ManualClock:
         self._now += seconds
 
 
-def to_millis(moment: datetime | str | float) -> int:
-    """Milliseconds since 1970 UTC of a datetime, an ISO 8601 string or epoch seconds.
+def to_millis(moment: date | str | float) -> int:
+    """Milliseconds since 1970 UTC of a datetime or date, an ISO 8601 string or epoch seconds.
 
     A datetime or string without a time zone is read as UTC. Raises ValueError, TypeError or
     OverflowError for anything else.
@@ -47,6 +47,8 @@ def to_millis(moment: datetime | str | float) -> int:
     if isinstance(moment, str):
         # fromisoformat of Python 3.10 does not know the suffix Z
         moment = datetime.fromisoformat(moment[:-1] + "+00:00" if moment.endswith("Z") else moment)
+    if isinstance(moment, date) and not isinstance(moment, datetime):
+        moment = datetime(moment.year, moment.month, moment.day)
     if isinstance(moment, datetime):
         aware = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
         moment = aware.timestamp()

@@ -185,7 +185,9 @@ def _time(moment: object, now: int) -> int:
     try:
         return to_millis(moment)  # type: ignore[arg-type]
     except (ValueError, TypeError, OverflowError, OSError) as error:
-        raise ValidationError(f"time must be a datetime, an ISO 8601 string or epoch seconds; {error}") from error
+        raise ValidationError(
+            f"time must be a datetime, an ISO 8601 string such as '2026-05-14' or epoch seconds; got {moment!r}"
+        ) from error
 
 
 def _metadata(metadata: object, limits: Limits) -> str:

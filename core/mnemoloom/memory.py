@@ -127,6 +127,9 @@ class Memory(AsyncVerbs):
     ) -> int:
         """Remember one text; its id. What it returns for is on disk. `Draft` says what the arguments mean.
 
+        An external id that is known already makes this the whole new memory in place of the old one: other fields
+        are not kept, and the number is new.
+
         Raises
         ------
         TextError, MetadataError, VectorError, EmbedderError, StoreError: nothing was stored.

@@ -135,7 +135,7 @@ class Hit:
         return self.record.external_id
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class RecallResult(Sequence[Hit]):
     """The hits of one query, best first; a sequence.
 
@@ -147,6 +147,10 @@ class RecallResult(Sequence[Hit]):
     profile: str
     encoded: bool
     hits: tuple[Hit, ...]
+
+    def __repr__(self) -> str:
+        found = ", ".join(f"#{hit.id} {hit.score:.3f} {hit.text[:40]!r}" for hit in self.hits)
+        return f"RecallResult({self.query!r}, profile={self.profile!r}, hits=[{found}])"
 
     @overload
     def __getitem__(self, index: int) -> Hit: ...

@@ -24,7 +24,7 @@ from mnemoloom.cli.prompting import prompt
 from mnemoloom.cli.screen import Screen, emit, visible
 from mnemoloom.embedders import from_spec
 from mnemoloom.embedders.endpoint import endpoint
-from mnemoloom.errors import ChatModelError, MissingExtraError
+from mnemoloom.errors import ChatModelError, MissingExtraError, ValidationError
 from mnemoloom.memory import Memory
 from mnemoloom.ports import Embedder
 from mnemoloom.records import Hit, RecallResult
@@ -116,6 +116,8 @@ def _ingest(folder: str, labels: tuple[str, ...], embedder: Embedder | None) -> 
     turns = _data("conversation.jsonl")
     drafts = [turn | {"external_id": f"demo:{number}"} for number, turn in enumerate(turns, 1)]
     with Memory.open(folder, namespace=labels, embedder=embedder) as memory:
+        if len(memory) and "demo:1" not in memory:
+            raise ValidationError(f"{folder} holds other memories in this namespace; the demo wants a store of its own")
         begun = time.perf_counter()
         ids = memory.remember_many(drafts, existing="skip")
         seconds = time.perf_counter() - begun

@@ -29,4 +29,19 @@ def _described(screen: Screen, report: Report, repaired: tuple[str, ...], *, ask
     if asked:
         lines.append(f"dropped the caches, because of {', '.join(repaired)}" if repaired else "nothing to repair")
     lines.append(screen.bold("this store is well" if report.ok else "something is wrong with this store"))
+    if not report.ok:
+        lines.append(_advice(report))
     return "\n".join(lines)
+
+
+def _advice(report: Report) -> str:
+    """What to do about the first thing that is wrong."""
+    wrong = next(check.name for check in report.checks if not check.ok)
+    if wrong == "caches":
+        return "next: run `mnemoloom doctor --repair`; caches are rebuilt from the database, and nothing is lost"
+    if wrong in ("truth", "database", "format", "vectors"):
+        return (
+            "next: put a copy of the folder aside; restore a backup, or save what still reads with `mnemoloom export` "
+            "and check what it gives, for a damaged text is exported as it stands"
+        )
+    return "next: see the line marked BAD"

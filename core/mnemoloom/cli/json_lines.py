@@ -1,7 +1,7 @@
-"""Memories as JSON Lines: `{"text": …, "speaker"?, "session"?, "time"?, "metadata"?, "id"?}`.
+"""Memories as JSON Lines: `{"text": …, "speaker"?, "session"?, "time"?, "metadata"?, "external_id"?}`.
 
-A line's external id is its own "id"; a line without one gets the digest of what it says and how often an equal
-line came before it in the file. So a file can be loaded again without doubling anything.
+A line's external id is its own "external_id", for short "id"; a line without one gets the digest of what it says
+and how often an equal line came before it in the file. So a file can be loaded again without doubling anything.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mnemoloom.records import Draft
 
 __all__ = ["Line", "read_line", "read_lines"]
 
-_FIELDS = ("text", "speaker", "session", "time", "metadata", "id")
+_FIELDS = ("text", "speaker", "session", "time", "metadata", "external_id", "id")
 _LIMITS = Limits()
 
 
@@ -52,7 +52,9 @@ def read_lines(file: Iterable[bytes], *, name: str) -> Iterator[Line]:
             line = read_line(value, external_id=_external_id(value, equal))
             if line.named and (first := named.setdefault(value["id"], number)) != number:
                 raise ValidationError(f"id {value['id']!r} is that of line {first} already")
-        except (ValueError, RecursionError) as error:  # ours are ValueErrors, as those of JSON and UTF-8 are
+        except json.JSONDecodeError as error:
+            raise ValidationError(f"{name} line {number} is not JSON: {error.msg} at column {error.colno}") from error
+        except (ValueError, RecursionError) as error:  # ours are ValueErrors, as that of UTF-8 is
             raise ValidationError(f"{name} line {number}: {error}") from error
         yield line
 
@@ -79,6 +81,8 @@ def _checked_object(value: object) -> dict[str, Any]:
     unknown = sorted(value.keys() - set(_FIELDS))
     if unknown:
         raise ValidationError(f"a line has no field {unknown[0]!r}; its fields are {', '.join(_FIELDS)}")
+    if "external_id" in value:
+        value = {"id": value["external_id"]} | {name: held for name, held in value.items() if name != "external_id"}
     return value
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mnemoloom.config import Profile
+from mnemoloom.config import Profile, WeightedProfile
 from mnemoloom.recall.query import Query
 from mnemoloom.recall.ranking import Ranking
 from mnemoloom.recall.shelf import Shelf
@@ -84,11 +84,33 @@ def _words(found: Findings) -> str:
         number = shelf.vocabulary.find(term)
         holders = shelf.postings.of(number)[0] if number is not None else ()
         (held if found.slot in holders else missing).append(term)
+    beside = [term for term in missing if _is_beside(found, term)]
     compared = found.encoded and bool(shelf.has_vector.values[found.slot])
-    return (
-        f"words held: {', '.join(held) or 'none'}; missing: {', '.join(missing) or 'none'}; "
-        f"vectors {'compared' if compared else 'not compared'}"
-    )
+    parts = [
+        f"words held: {', '.join(held) or 'none'}",
+        f"missing: {', '.join(term for term in missing if term not in beside) or 'none'}",
+        f"vectors {'compared' if compared else 'not compared'}",
+    ]
+    if beside:
+        parts.insert(1, f"in its neighbours: {', '.join(beside)}")
+    if _place(found) is None:
+        parts.append("nothing made it a candidate (speakers' names are not looked for inside texts)")
+    return "; ".join(parts)
+
+
+def _is_beside(found: Findings, term: str) -> bool:
+    """Whether a neighbour within the profile's window holds a term."""
+    number = found.shelf.vocabulary.find(term)
+    if number is None or not isinstance(found.profile, WeightedProfile):
+        return False
+    holders = set(found.shelf.postings.of(number)[0].tolist())
+    for links in (found.shelf.before.values, found.shelf.after.values):
+        slot = found.slot
+        for _ in found.profile.window:
+            slot = int(links[slot])
+            if slot and slot in holders:
+                return True
+    return False
 
 
 def _cut(found: Findings, place: int) -> str:

@@ -120,7 +120,7 @@ def _weighted(scope: Scope, profile: WeightedProfile, limit: int) -> Ranking:
     # MaxSim adds at least 0, so the memories that get it stay ahead of the rest.
     late = part.late(scope, slots[: profile.rerank], profile.maxsim)
     if late is not None:
-        slots, kept = _sorted(slots, kept | {"maxsim": np.pad(late, (0, len(slots) - len(late)))})
+        slots, kept = _sorted(slots, kept | {"maxsim": np.pad(np.round(late, 7), (0, len(slots) - len(late)))})
     return _cut(slots, kept, limit)
 
 
@@ -241,7 +241,8 @@ def _at(parts: Parts, pool: Slots | None) -> Parts:
 
 
 def _doubled(parts: Parts, places: Slots) -> Parts:
-    return {name: values[places].astype(np.float64) for name, values in parts.items()}
+    """The parts at some places as people read them: without the noise behind the seventh digit of float32."""
+    return {name: np.round(values[places].astype(np.float64), 7) for name, values in parts.items()}
 
 
 def _widened(total: NDArray[np.floating[Any]], limit: int, *, slack: float) -> Slots:

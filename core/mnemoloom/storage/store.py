@@ -358,4 +358,4 @@ def _check_folder(folder: Path, *, read_only: bool) -> None:
     if folder.is_dir() and any(entry.name not in {"LOCK", "cache"} for entry in folder.iterdir()):
         raise NotAStoreError(f"{folder} holds other files and no store; choose an empty or new folder")
     if read_only:
-        raise NotAStoreError(f"{folder} holds no store; open it without read_only to make one")
+        raise NotAStoreError(f"{folder} holds no store yet; the first memory makes one")

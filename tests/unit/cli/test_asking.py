@@ -73,7 +73,7 @@ def test_recalling_leaves_no_trace_and_goes_on_beside_a_writer(ask, filled):
 
 def test_nothing_found_says_so(run, store):
     Memory.open(store).close()
-    assert run("recall", "cat") == (0, "nothing found\n", "")
+    assert run("recall", "cat") == (0, "nothing found: this namespace is empty\n", "")
 
 
 @pytest.mark.parametrize("where", ["{", "[]", '{"colour": 1}'])
@@ -141,3 +141,11 @@ def test_another_embedder_is_refused_until_reembed(run, filled):
     run("reembed", "--embedder", "hashing:32")
     code, _, err = run("recall", "cat", "--embedder", "hashing:64")
     assert (code, "hashing/32" in err) == (2, True)
+
+
+def test_nothing_found_in_an_empty_namespace_names_the_others(run, folder):
+    with Memory.open(folder, namespace=("users", "ann")) as memory:
+        memory.remember("I have a cat")
+    code, out, _ = run("recall", "cat")
+    assert (code, out) == (0, "nothing found: this namespace is empty; this store has users/ann\n")
+    assert run("recall", "dog", "--namespace", "users/ann")[1] == "nothing found among 1 memories\n"
