@@ -216,7 +216,7 @@ class Memory(AsyncVerbs):
         expand: attach up to this many neighbours of the session to each hit, also such as the filter hides.
         asker: the speaker whom "I" and "my" stand for.
         vector: the query's encoding, if the caller has it; shape (d,).
-        exact: compare the query with every vector; beyond 5,000 memories an index picks the candidates otherwise.
+        exact: compare the query with every vector; beyond 8,000 memories an index picks the candidates otherwise.
         update: note the time of access on the hits; False leaves no trace of the question.
 
         Raises
@@ -257,7 +257,7 @@ class Memory(AsyncVerbs):
         memory = self._id(key)
         with self._opened.store.reading() as connection:
             number = self._live.number(connection)
-            noted = self._live.accessed()
+            noted = self._live.accessed([memory])
             found = memories.records(connection, number, [memory], accessed=noted) if number is not None else {}
         if memory not in found:
             raise UnknownMemoryError(key)
@@ -280,7 +280,7 @@ class Memory(AsyncVerbs):
             page = ids[start : start + _PAGE]
             with self._opened.store.reading() as connection:
                 number = self._live.number(connection)
-                found = memories.records(connection, number or 0, page, accessed=self._live.accessed())
+                found = memories.records(connection, number or 0, page, accessed=self._live.accessed(page))
             yield from (found[memory] for memory in page if memory in found)
 
     def __len__(self) -> int:

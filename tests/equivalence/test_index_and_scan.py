@@ -1,4 +1,4 @@
-"""Beyond 5,000 memories an index picks the candidates: what it finds equals a scan of every vector."""
+"""Beyond 8,000 memories an index picks the candidates: what it finds equals a scan of every vector."""
 
 from __future__ import annotations
 

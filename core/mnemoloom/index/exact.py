@@ -17,7 +17,7 @@ __all__ = ["DIGITS_FROM", "VectorRows", "unit_row"]
 
 Row = NDArray[np.float32]
 
-DIGITS_FROM = 5_000  # below, a scan of the exact rows is faster
+DIGITS_FROM = 8_000  # below, a scan of the exact rows is no slower
 
 
 def unit_row(vector: Any, *, width: int | None = None) -> Row:  # noqa: ANN401 - an untrusted argument

@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 __all__ = ["top_slots"]
 
-_BLOCK = 32
+_BLOCK = 16
 _SORTED = 1024  # fewer scores than this are sorted outright
 
 
 def top_slots(scores: NDArray[np.floating[Any]], k: int) -> NDArray[np.int64]:
     """Indices of the k highest scores, best first; equal scores by lower index.
 
-    Columns of 32 are reduced to their maxima first: the k best scores lie in the k best columns.
+    Columns of 16 are reduced to their maxima first: the k best scores lie in the k best columns.
     Entries of −inf are never returned.
     """
     n = len(scores)

@@ -161,17 +161,16 @@ class Recaller:
         ids = shelf.ids.values
         wanted = {int(ids[slot]) for slot in ranking.slots}
         wanted |= {int(ids[slot]) for pair in around for side in pair for slot in side}
-        found = memories.records(connection, number, sorted(wanted), accessed=self._live.accessed())
+        found = memories.records(connection, number, sorted(wanted), accessed=self._live.accessed(wanted))
 
         def record(slot: int) -> Record | None:
             return found.get(int(ids[slot]))
 
         hits = []
-        for place, (slot, (before, after)) in enumerate(zip(ranking.slots, around, strict=True)):
+        for slot, (before, after), parts in zip(ranking.slots, around, ranking.all_parts(), strict=True):
             kept = record(int(slot))
             if kept is None:  # forgotten by another handle since the shelf was read
                 continue
-            parts = ranking.parts_at(place)
             hits.append(
                 Hit(
                     record=kept,

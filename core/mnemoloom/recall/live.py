@@ -113,10 +113,12 @@ class LiveShelf:
         with self._lock:
             self._accessed |= dict.fromkeys(ids, now)
 
-    def accessed(self) -> dict[int, int]:
-        """Times of access that are not written down yet, by id."""
+    def accessed(self, ids: Iterable[int] | None = None) -> dict[int, int]:
+        """Times of access that are not written down yet, by id: those of some memories, or all."""
         with self._lock:
-            return dict(self._accessed)
+            if ids is None:
+                return dict(self._accessed)
+            return {memory: self._accessed[memory] for memory in ids if memory in self._accessed}
 
     def take_accessed(self) -> dict[int, int]:
         """The same, handed over to be written down."""

@@ -42,13 +42,13 @@ def read_query(
     `asker` is the label that "I" and "my" stand for; without it, the label that is the user's role.
     """
     topic, named = names.split(text)
-    lower = text.lower()
+    lower, terms = text.lower(), tuple(dict.fromkeys(analyzer.terms(text)))
     first, newest = cues.first.search(lower), cues.newest.search(lower)
     return Query(
         text=text,
         topic=topic or text,
-        terms=tuple(dict.fromkeys(analyzer.terms(text))),
-        topic_terms=tuple(dict.fromkeys(analyzer.terms(topic))),
+        terms=terms,
+        topic_terms=terms if topic == text else tuple(dict.fromkeys(analyzer.terms(topic))),
         speaker=next(iter(named)) if len(named) == 1 else _meant(text, list(labels), analyzer, cues, asker, named),
         date=read_date(text, cues.months),
         recency=0 if bool(first) == bool(newest) else 1 if newest else -1,

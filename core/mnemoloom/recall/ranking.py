@@ -22,7 +22,7 @@ Mask = NDArray[np.bool_]
 Slots = NDArray[np.int64]
 Parts = dict[str, NDArray[np.floating[Any]]]
 
-_NEAR = 320  # candidates of the index: 200 hold the true ten nearest of 100,000 with recall .9995
+_NEAR = 384  # candidates of the index: 200 hold the true ten nearest of 100,000 with recall .9995
 _ROUNDING = 1e-5  # of totals in float32; the order is decided in float64
 _MATCHING = 256  # candidates by everything else, beside them
 
@@ -37,6 +37,11 @@ class Ranking:
     def score(self, place: int) -> float:
         """The score of the memory at a place, counted from 0."""
         return sum(self.parts_at(place).values())
+
+    def all_parts(self) -> list[dict[str, float]]:
+        """The named parts of every score, in the order of the slots."""
+        columns = [values.tolist() for values in self.parts.values()]
+        return [dict(zip(self.parts, row, strict=True)) for row in zip(*columns, strict=True)]
 
     def parts_at(self, place: int) -> dict[str, float]:
         """The named parts of that score."""

@@ -301,13 +301,18 @@ class Shelf:
 
     def surprise_rank(self, slots: NDArray[np.int64] | None = None) -> Floats:
         """Where the surprise of some slots, or of all, stands among those of its speaker, in [0, 1]."""
-        ordered = self._tallied().surprises
-        if slots is not None:
-            return deriving.surprise_ranks(self.surprise.values[slots], self.speakers.values[slots], ordered)
-        return self.derived(
-            "surprise ranks",
-            lambda: deriving.surprise_ranks(self.surprise.values, self.speakers.values, ordered),
+        # A question right after a write ranks its few candidates; from the second question on, all are ranked once.
+        first = "asked" not in self._derived
+        self._derived["asked"] = True
+        if slots is not None and first:
+            return deriving.surprise_ranks(
+                self.surprise.values[slots], self.speakers.values[slots], self._tallied().surprises
+            )
+        ranks: Floats = self.derived(
+            "surprise",
+            lambda: deriving.surprise_ranks(self.surprise.values, self.speakers.values, self._tallied().surprises),
         )
+        return ranks if slots is None else ranks[slots]
 
     def age_rank(self) -> NDArray[np.float64]:
         """0 for the oldest memory, 1 for the newest, by the time when it was said. Shape (slots,)."""

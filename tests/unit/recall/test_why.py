@@ -71,7 +71,9 @@ def test_a_hidden_memory_is_lost_at_the_filter(memory: Memory) -> None:
 def test_a_memory_without_evidence_is_no_candidate_and_its_words_are_told(memory: Memory) -> None:
     told = memory.why("dog in the garden", 3)
     assert lost_at(told) == "candidates"
-    assert told.stages[-1].detail.startswith("words held: none; missing: dog, garden; vectors not compared; nothing made")
+    assert told.stages[-1].detail.startswith(
+        "words held: none; missing: dog, garden; vectors not compared; nothing made"
+    )
 
 
 def test_the_words_that_a_candidate_holds_and_lacks_are_told(memory: Memory) -> None:
