@@ -186,9 +186,9 @@ class Config:
 
     profile: "auto" chooses dialogue, assistant or document from the speaker labels of the namespace.
     language: whose stemmer and stop words analyse the text.
-    token_width: numbers kept for each token vector (int8); 64 keeps all of the measured gain.
+    token_width: numbers kept for each token vector (int8).
     encode_replies: encode an assistant's replies too. The assistant profile ranks them by their words and by
-        the message that they answer; their vectors cost 85 % of the encoding and bought nothing.
+        the message that they answer; encoding them is most of the work in such a chat.
     """
 
     profile: str | Profile = "auto"

@@ -291,35 +291,17 @@ def _payload(connection: sqlite3.Connection, namespace: int, memory: NewMemory) 
 
 def _item(store: str, labels: str, memory: NewMemory, payload: StoredPayload) -> bytes:
     """As `item_of`, of a memory that is being written."""
-    return item_digest(
-        memory.salt,
-        (
-            store,
-            labels,
-            memory.text,
-            memory.pointer,
-            memory.variant,
-            *payload,
-            memory.external_id,
-            memory.speaker,
-            memory.session,
-            memory.time,
-            memory.metadata,
-            memory.tier,
-            int(memory.pinned),
-            memory.created,
-            memory.source,
-            memory.trust,
-            memory.surprise,
-        ),
-    )
+    content = (memory.text, memory.pointer, memory.variant, *payload)
+    return item_digest(memory.salt, (store, labels, *content, *_event(memory)))
 
 
 def _row(seq: int, namespace: int, payload: int, memory: NewMemory) -> tuple[Any, ...]:
+    return (seq, namespace, payload, *_event(memory), memory.salt)
+
+
+def _event(memory: NewMemory) -> tuple[Any, ...]:
+    """What belongs to the event and not to the text, in the order of the table's columns."""
     return (
-        seq,
-        namespace,
-        payload,
         memory.external_id,
         memory.speaker,
         memory.session,
@@ -331,7 +313,6 @@ def _row(seq: int, namespace: int, payload: int, memory: NewMemory) -> tuple[Any
         memory.source,
         memory.trust,
         memory.surprise,
-        memory.salt,
     )
 
 
