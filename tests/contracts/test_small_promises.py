@@ -86,23 +86,21 @@ def test_a_log_that_cannot_be_moved_does_not_fail_the_write_that_is_stored(
         assert store._connection.execute("PRAGMA busy_timeout").fetchone() == (5000,)
 
 
-def test_surprise_after_forgetting_is_the_same_kept_open_and_reopened(tmp_path: Path) -> None:
-    turns = [f"the {word} sings in the garden tonight" for word in ["ant", "bee", "cat", "dog", "eel", "fox"]]
-
-    def surprise(folder: Path, *, reopen: bool) -> float:
-        memory = Memory.open(folder)
-        for turn in turns:
-            memory.remember(turn, speaker="Ann")
-        for record in list(memory.records())[4:]:
-            memory.forget(record.id)
-        if reopen:
-            memory.close()
-            memory = Memory.open(folder)
-        with memory:
-            return memory.get(memory.remember("the fox sings in the garden", speaker="Ann")).surprise
-
-    kept, reopened = (surprise(tmp_path / name, reopen=name == "b") for name in "ab")
-    assert kept == pytest.approx(reopened, rel=1e-6)
+def test_a_cache_forgets_the_words_of_what_is_forgotten(folder: Path) -> None:
+    notes = [{"text": f"note {n} about the garden", "speaker": "Ann", "session": f"s{n // 9}"} for n in range(600)]
+    secret = {"text": "the zanzibarquartz is under the stairs", "speaker": "Quisling", "session": "zzsecret"}
+    with Memory.open(folder) as memory:
+        *_, hidden = memory.remember_many([*notes, secret])
+    cache = folder / "cache"
+    assert any(b"zanzibarquartz" in path.read_bytes() for path in cache.iterdir())
+    with Memory.open(folder) as memory:
+        memory.forget(hidden)
+    for word in (b"zanzibarquartz", b"Quisling", b"zzsecret"):
+        assert not any(word in path.read_bytes() for path in folder.rglob("*") if path.is_file())
+    with Memory.open(folder) as memory:
+        assert memory.recall("garden")
+        again = memory.remember(**secret)
+        assert memory.recall("zanzibarquartz")[0].id == again
 
 
 def test_a_filter_that_names_the_cold_tier_asks_for_it() -> None:

@@ -24,16 +24,17 @@ Frequencies = NDArray[np.float32]
 
 
 class Vocabulary:
-    """Numbers for terms, given in order of first appearance."""
+    """Numbers for terms, given in order of first appearance; an empty term keeps its number free of any word."""
 
     def __init__(self, terms: Iterable[str] = ()) -> None:
-        self._ids = {term: number for number, term in enumerate(terms)}
+        self._terms = list(terms)
+        self._ids = {term: number for number, term in enumerate(self._terms) if term}
 
     def __len__(self) -> int:
-        return len(self._ids)
+        return len(self._terms)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._ids)
+        return iter(self._terms)
 
     def find(self, term: str) -> int | None:
         return self._ids.get(term)
@@ -43,7 +44,10 @@ class Vocabulary:
         ids = self._ids
         counts: dict[int, int] = {}
         for term, count in Counter(terms).items():
-            number = ids.setdefault(term, len(ids))
+            number = ids.get(term)
+            if number is None:
+                number = ids[term] = len(self._terms)
+                self._terms.append(term)
             counts[number] = count
         return counts
 
@@ -89,6 +93,12 @@ class Postings:
         packed = np.array(entries, np.uint64)
         docs = np.concatenate((docs, (packed >> np.uint64(_TF_BITS)).astype(np.int32)))
         return docs, np.concatenate((tfs, (packed & np.uint64(_TF_MAX)).astype(np.uint8))).astype(np.float32)
+
+    def held(self, alive: NDArray[np.bool_], terms: int) -> NDArray[np.bool_]:
+        """Which of the first `terms` terms any living document holds; `alive` by document."""
+        self._merge()
+        owners = np.repeat(np.arange(len(self._starts) - 1), np.diff(self._starts))
+        return np.bincount(owners[alive[self._docs]], minlength=terms)[:terms] > 0
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Everything this index holds, as arrays that `from_arrays` takes back."""

@@ -44,7 +44,7 @@ class LiveShelf:
         self._number: int | None = None
         self._saved_slots = 0
         self._abandoned = False
-        self._forgotten = False  # the Titans memory has read turns that no replay will show it again
+        self._forgotten = False  # the cache on disk may hold words of what is gone
         self._made: StoreFacts | None = None  # the facts that the shelf was loaded under
 
     @property
@@ -81,12 +81,12 @@ class LiveShelf:
     ) -> None:
         """Take in what a transaction of this handle stored, let go of what it removed, set vectors it made."""
         with self._lock:
+            self._forgotten = self._forgotten or bool(gone)
             shelf = self._shelf
             if shelf is None:
                 return
             for memory in gone:
                 shelf.remove(memory)
-            self._forgotten = self._forgotten or bool(gone)
             for entry, counts in entries:
                 if entry.id > shelf.position:  # else it was loaded from the store already
                     shelf.add(entry, counts)
@@ -137,9 +137,10 @@ class LiveShelf:
         with suppress(OSError, StoreClosedError), self._store.settled() as connection, self._lock:
             if self.number(connection) is None:
                 return
-            if closing and self._abandoned:
+            if closing and (self._abandoned or self._forgotten):
                 self.current(connection)
-            if not self._is_worth_saving(_REPLAY_AT_MOST) and not (closing and self._forgotten):
+            cached = self._saved_slots > 1
+            if not self._is_worth_saving(_REPLAY_AT_MOST) and not (closing and cached and self._forgotten):
                 return
             shelf = self.current(connection)
             arrays, facts = shelf.state()

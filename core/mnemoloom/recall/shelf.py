@@ -9,7 +9,7 @@ computed when first asked for after a change (`derived`), so that streaming equa
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -390,9 +390,9 @@ class Shelf:
     # -- keeping ------------------------------------------------------------------------------------
 
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-        """Arrays and facts from which `from_state` makes an equal shelf."""
+        """Arrays and facts from which `from_state` makes an equal shelf, without the words of what is forgotten."""
         arrays: dict[str, NDArray[Any]] = {name: getattr(self, name).values for name in _COLUMNS}
-        arrays["vectors"] = self.vectors.values
+        arrays["vectors"] = self.vectors.values * self.alive.values[:, None]
         for prefix, part in (
             ("p.", self.postings),
             ("c.", self.chunks),
@@ -403,11 +403,18 @@ class Shelf:
         facts = {
             "position": self.position,
             "language": self.analyzer.language,
-            "vocabulary": list(self.vocabulary),
-            "speakers": self._speakers.all[1:],
-            "sessions": self._sessions.all[1:],
+            "vocabulary": _kept(list(self.vocabulary), self._living_terms()),
+            "speakers": _kept(self._speakers.all, self._living(self.speakers, self._speakers))[1:],
+            "sessions": _kept(self._sessions.all, self._living(self.sessions, self._sessions))[1:],
         }
         return arrays, facts
+
+    def _living_terms(self) -> Mask:
+        terms, alive = len(self.vocabulary), self.alive.values
+        return self.postings.held(alive, terms) | self.chunks.held(alive[self.chunk_slots.values], terms)
+
+    def _living(self, column: Column[np.int32], labels: Labels) -> Mask:
+        return np.bincount(column.values[self.alive.values], minlength=len(labels.all)) > 0
 
     @classmethod
     def from_state(cls, analyzer: Analyzer, arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) -> Shelf:
@@ -447,3 +454,8 @@ _COLUMNS = (
     "chunk_slots",
     "_chunk_lengths",
 )
+
+
+def _kept(words: Sequence[str | None], living: Mask) -> list[str | None]:
+    """The words, those that nothing alive bears replaced by one that nothing can bear."""
+    return [word if kept else "" for word, kept in zip(words, living, strict=True)]
