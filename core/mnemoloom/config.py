@@ -92,7 +92,7 @@ class AssistantProfile:
     message: dense·(cos − mean) / (best − mean) + lexical·B/max B, over the messages of the user.
     reply: answered·(score of the message it answers) + chunk·(B of its best chunk) / max. When the query asks what
     the assistant said, `answered_asked` takes the place of `answered`.
-    On BEAM-100K keeping the roles apart is worth 14 points; splitting messages and averaging chunks, nothing.
+    On BEAM-100K this is worth 2.2 points over ranking all messages alike, 3.8 over the dialogue profile.
     """
 
     name: str = "assistant"
@@ -118,7 +118,7 @@ class ConcertProfile:
 
     recency = exp(−age / tau), tau in seconds (6 hours, an e-folding time, not a half-life);
     novelty = 1 − best cosine with an earlier memory. The published values; kept for comparison:
-    an hour after a session they cost 24 points of recall@10, because the last session floods the top.
+    alone they find 30 % of the evidence in LoCoMo 47–50, where the dialogue profile finds 84 %.
     """
 
     name: str = "concert"
