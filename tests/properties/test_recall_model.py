@@ -91,11 +91,13 @@ class Histories(RuleBasedStateMachine):
     @rule(target=ids, drafts=st.lists(DRAFTS, max_size=5), existing=st.sampled_from(["replace", "skip"]))
     def remember_many(self, drafts: list[Draft], existing: str) -> Any:
         ids = self.memory.remember_many(drafts, existing=existing)  # type: ignore[arg-type]
-        last = {draft.external_id: place for place, draft in enumerate(drafts)}
-        chosen = [p for p, draft in enumerate(drafts) if draft.external_id is None or last[draft.external_id] == p]
-        for place, draft in enumerate(drafts):  # of drafts that share an external id, the last one stands for all
+        # of drafts that share an external id one stands for all: the last replaces the others, or the first stays
+        places = range(len(drafts)) if existing == "replace" else reversed(range(len(drafts)))
+        stands = {drafts[place].external_id: place for place in places}
+        chosen = [p for p, draft in enumerate(drafts) if draft.external_id is None or stands[draft.external_id] == p]
+        for place, draft in enumerate(drafts):
             if place not in chosen:
-                assert ids[place] == ids[last[draft.external_id]]
+                assert ids[place] == ids[stands[draft.external_id]]
         self._take_in([drafts[place] for place in chosen], [ids[place] for place in chosen], existing=existing)
         return multiple(*(ids[place] for place in chosen))
 
