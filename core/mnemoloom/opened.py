@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import secrets
 import sqlite3
@@ -19,14 +18,12 @@ from mnemoloom.lexical import Analyzer
 from mnemoloom.ports import Embedder
 from mnemoloom.recall.encoding import Encoding
 from mnemoloom.recall.live import LiveShelf
-from mnemoloom.reembedding import count_waiting
 from mnemoloom.storage import Store
 from mnemoloom.storage.facts import StoreFacts, read_facts, write_fact
 
 __all__ = ["OpenStore"]
 
 T = TypeVar("T")
-_LOG = logging.getLogger(__name__)
 _THREADS = min(8, (os.cpu_count() or 2) + 4)
 
 
@@ -78,20 +75,10 @@ class OpenStore:
             stored = opened.facts().encoder
             if embedder is not None and stored not in (None, embedder.identity) and not reembed:
                 raise EmbedderMismatchError(stored=str(stored), offered=embedder.identity)
-            if opened.encoding is not None and not reembed and opened.lacks_vectors():
-                name = opened.encoding.identity
-                _LOG.warning("%s holds texts that %s has not encoded; reembed() encodes them", store.where, name)
         except BaseException:
             store.close()
             raise
         return opened
-
-    def lacks_vectors(self) -> bool:
-        """Whether there are texts that the encoder has not encoded."""
-        if self.encoding is None:
-            return False
-        replies = self.config.encode_replies
-        return count_waiting(self.store, self.encoding.identity, encode_replies=replies, most=1) > 0
 
     def facts(self) -> StoreFacts:
         with self.store.reading() as connection:

@@ -32,7 +32,7 @@ AND (p.encoder IS NOT 'caller' OR length(p.vector) <> 4 * ?) AND EXISTS (
     AND (? OR m.speaker IS NULL OR lower(m.speaker) NOT IN (SELECT value FROM json_each(?))))
 """
 _WAITING = "".join(("SELECT p.id, p.namespace, p.pointer, p.variant, p.text ", _FROM, " ORDER BY p.id LIMIT ?"))
-_COUNT = "".join(("SELECT count(*) FROM (SELECT 1 ", _FROM, " LIMIT ?)"))
+_COUNT = "".join(("SELECT count(*) ", _FROM))
 _SAMPLE = 400
 
 
@@ -60,8 +60,8 @@ class _Wanted:
     def texts(self, connection: sqlite3.Connection, limit: int = -1) -> list[_Text]:
         return [_Text(*row) for row in connection.execute(_WAITING, (*self._values(), limit))]
 
-    def count(self, connection: sqlite3.Connection, *, most: int = -1) -> int:
-        return int(connection.execute(_COUNT, (*self._values(), most)).fetchone()[0])
+    def count(self, connection: sqlite3.Connection) -> int:
+        return int(connection.execute(_COUNT, self._values()).fetchone()[0])
 
     def _values(self) -> tuple[object, ...]:
         roles = json.dumps(sorted(REPLY_ROLES))
@@ -101,11 +101,11 @@ def reembed(
     return done
 
 
-def count_waiting(store: Store, identity: str, *, encode_replies: bool, most: int = -1) -> int:
-    """How many texts the encoder of that identity has not encoded; counting stops at `most`."""
+def count_waiting(store: Store, identity: str, *, encode_replies: bool) -> int:
+    """How many texts the encoder of that identity has not encoded."""
     with store.reading() as connection:
         width = read_facts(connection).width or 0
-        return _Wanted(identity, encode_replies, width).count(connection, most=most)
+        return _Wanted(identity, encode_replies, width).count(connection)
 
 
 def _find_width(store: Store, encoding: Encoding) -> int:

@@ -138,3 +138,15 @@ def test_an_open_that_cannot_reembed_lets_go_of_the_store(folder: Path) -> None:
     with Memory.open(folder, embedder=Named("a")) as memory:
         assert memory.recall("something")
     assert caught.value is not None
+
+
+def test_texts_that_wait_for_the_encoder_are_told_of_once(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with Memory.open(folder) as memory:
+        memory.remember_many(["about apples", "about pears"])
+    with Memory.open(folder, embedder=Named("a")) as memory:
+        assert not caplog.records
+        memory.recall("apples")
+        memory.recall("pears")
+    assert [record.getMessage() for record in caplog.records] == [
+        "2 memories are not encoded by a; reembed() encodes them"
+    ]

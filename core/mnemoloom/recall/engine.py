@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,8 @@ from mnemoloom.storage import memories
 from mnemoloom.storage.filter_sql import compile_filter
 
 __all__ = ["Recaller", "Request"]
+
+_LOG = logging.getLogger(__name__)
 
 Mask = NDArray[np.bool_]
 Slots = NDArray[np.int64]
@@ -54,6 +57,7 @@ class Recaller:
 
     def __init__(self, live: LiveShelf, encoding: Encoding | None, config: Config, clock: Clock) -> None:
         self._live, self._encoding, self._config, self._clock = live, encoding, config, clock
+        self._told = False
 
     def recall(self, request: Request) -> RecallResult:
         """The best memories for a request. Raises EmbedderError, FilterError, CorruptionError."""
@@ -85,14 +89,7 @@ class Recaller:
                 return self.why(request, memory)
             allowed = self._allowed(connection, shelf, number, request)
             ranking = rank(
-                shelf,
-                query,
-                profile,
-                evidence,
-                allowed=allowed,
-                limit=len(shelf.ids),
-                cold=request.cold,
-                exact=True,
+                shelf, query, profile, evidence, allowed=allowed, limit=len(shelf.ids), cold=request.cold, exact=True
             )
             findings = Findings(
                 shelf=shelf,
@@ -119,9 +116,21 @@ class Recaller:
                 asker=request.asker,
             )
             width = shelf.vectors.width
+            self._tell_of_unencoded(shelf)
             if self._encoding is not None and self._live.follows is not None:
                 self._encoding.follow(self._live.follows)
         return profile, query, self._evidence(request, profile, query, width)
+
+    def _tell_of_unencoded(self, shelf: Shelf) -> None:
+        """Say once that texts wait for the encoder; the shelf knows, so that opening need not read the store."""
+        if self._encoding is None or self._told:
+            return
+        self._told = True
+        wanted = shelf.alive.values if self._config.encode_replies else shelf.alive.values & ~shelf.replies()
+        waiting = int(np.count_nonzero(wanted & ~shelf.has_vector.values))
+        if waiting:
+            name = self._encoding.identity
+            _LOG.warning("%d memories are not encoded by %s; reembed() encodes them", waiting, name)
 
     def _profile(self, request: Request, shelf: Shelf) -> Profile:
         asked = request.profile or self._config.profile

@@ -77,7 +77,8 @@ def rank(
         allowed=allowed,
         near=None,
     )
-    if not exact and evidence.vector is not None:
+    indexed = not (isinstance(profile, ConcertProfile) or (isinstance(profile, WeightedProfile) and profile.context))
+    if indexed and not exact and evidence.vector is not None:
         scope = replace(scope, near=_near(scope, evidence.vector, max(_NEAR, 4 * limit), profile))
     if isinstance(profile, AssistantProfile):
         return _assistant(scope, profile, limit)
@@ -109,7 +110,7 @@ def _weighted(scope: Scope, profile: WeightedProfile, limit: int) -> Ranking:
         recency=part.recency(scope, profile.recency),
     )
     matching = _any(parts, "lexical", "speaker", "date")
-    pool = _pool(scope, parts, matching, max(limit, _MATCHING)) if not profile.context else None
+    pool = _pool(scope, parts, matching, max(limit, _MATCHING))
     parts = _at(parts, pool) | _given(surprise=part.surprise(scope, pool, profile.surprise))
     encoded = _take(scope.encoded, pool)
     cosines = part.cosines(scope, pool, context=profile.context) if profile.dense else None
