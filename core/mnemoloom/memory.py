@@ -7,6 +7,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mnemoloom.clock import Clock, SystemClock
 from mnemoloom.config import Config, Durability, Profile
 from mnemoloom.drafts import check_count, check_draft, check_namespace, check_text, check_tier, raw_row
@@ -19,7 +22,7 @@ from mnemoloom.recall.engine import Recaller, Request, matching_ids
 from mnemoloom.recall.live import LiveShelf
 from mnemoloom.records import Draft, Explanation, RecallResult, Record, Tier
 from mnemoloom.reembedding import Progress, learn_projection, reembed
-from mnemoloom.remembering import Existing, Writer
+from mnemoloom.remembering import Existing, Missing, Writer
 from mnemoloom.statistics import Stats, gather
 from mnemoloom.storage import memories
 from mnemoloom.storage.verify import VerifyReport, verify_store
@@ -170,7 +173,20 @@ class Memory(AsyncVerbs):
 
     def forget(self, key: Key) -> None:
         """Remove a memory from the store. Raises UnknownMemoryError."""
-        self._writer.forget(self._id(key), now=self._opened.now())
+        self._writer.forget([self._id(key)], missing="refuse", now=self._opened.now())
+
+    def forget_many(self, keys: Iterable[Key], *, missing: Missing = "refuse") -> int:
+        """Remove memories in one transaction, all or none; how many that were.
+
+        `missing` says what happens to a key that names no memory: UnknownMemoryError, or it is skipped.
+        """
+        if missing not in ("refuse", "skip"):
+            raise ValidationError(f"missing must be 'refuse' or 'skip'; got {missing!r}")
+        if isinstance(keys, str):
+            raise ValidationError("forget_many takes a list of keys; use forget for one")
+        self._opened.store.check_usable(writing=True)
+        found = list(dict.fromkeys(self._ids(keys, missing=missing)))
+        return self._writer.forget(found, missing=missing, now=self._opened.now()) if found else 0
 
     def pin(self, key: Key) -> None:
         """Keep a memory for good: pinned memories form the persistent tier. Raises UnknownMemoryError."""
@@ -262,6 +278,19 @@ class Memory(AsyncVerbs):
         if memory not in found:
             raise UnknownMemoryError(key)
         return found[memory]
+
+    def vectors(self, keys: Iterable[Key]) -> NDArray[np.float32]:
+        """The unit vectors of memories, shape (n, d), in the order of the keys; zeros for one without a vector.
+
+        Raises UnknownMemoryError.
+        """
+        ids = self._ids(keys, missing="refuse")
+        with self._live.reading() as (_, shelf, _number):
+            slots = [shelf.slot_of(memory) for memory in ids]
+            for memory, slot in zip(ids, slots, strict=True):
+                if not slot:
+                    raise UnknownMemoryError(memory)
+            return shelf.vectors.values[slots].copy()
 
     def records(self, where: Where | None = None, *, after_id: int = 0, limit: int | None = None) -> Iterator[Record]:
         """Memories in the order in which they were remembered, cold ones included; `after_id` continues a listing."""
@@ -391,6 +420,23 @@ class Memory(AsyncVerbs):
         if found is None:
             raise UnknownMemoryError(key)
         return found
+
+    def _ids(self, keys: Iterable[Key], *, missing: Missing) -> list[int]:
+        """The memories that keys name, in one reading; unknown ones refused or left out."""
+        asked = list(keys)
+        named = [key for key in asked if isinstance(key, str) and _is_storable(key)]
+        with self._live.reading() as (connection, shelf, number):
+            known = memories.external_ids(connection, number, named) if named else {}
+            ids = []
+            for key in asked:
+                if isinstance(key, bool) or not isinstance(key, (int, str)):
+                    raise ValidationError(f"a memory is named by its id (int) or external id (str); got {key!r}")
+                memory = known.get(key, 0) if isinstance(key, str) else key
+                if shelf.slot_of(memory):
+                    ids.append(memory)
+                elif missing == "refuse":
+                    raise UnknownMemoryError(key)
+        return ids
 
     def _request(
         self,

@@ -8,6 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mnemoloom.opened import OpenStore
 from mnemoloom.records import Draft, Explanation, RecallResult, Record, Tier
 from mnemoloom.statistics import Stats
@@ -66,6 +69,12 @@ class AsyncVerbs:
 
     async def aforget(self, key: int | str) -> None:
         await self._run(self._verbs.forget, key)
+
+    async def aforget_many(self, keys: Iterable[int | str], **options: Any) -> int:  # noqa: ANN401
+        return await self._run(self._verbs.forget_many, keys, **options)
+
+    async def avectors(self, keys: Iterable[int | str]) -> NDArray[np.float32]:
+        return await self._run(self._verbs.vectors, keys)
 
     async def apin(self, key: int | str) -> None:
         await self._run(self._verbs.pin, key)

@@ -21,9 +21,10 @@ from mnemoloom.storage import Store, memories
 from mnemoloom.storage.facts import CALLER, StoreFacts, read_facts, write_fact
 from mnemoloom.storage.memories import NewMemory, StoredPayload
 
-__all__ = ["Existing", "Writer"]
+__all__ = ["Existing", "Missing", "Writer"]
 
 Existing = Literal["replace", "skip"]
+Missing = Literal["refuse", "skip"]
 
 
 _NO_PAYLOAD = StoredPayload(None, None, None)
@@ -65,14 +66,22 @@ class Writer:
         self._live.save(closing=False)
         return written.ids
 
-    def forget(self, memory: int, *, now: int) -> None:
-        """Remove a memory. Raises UnknownMemoryError."""
+    def forget(self, ids: Sequence[int], *, missing: Missing, now: int) -> int:
+        """Remove memories, all or none; how many that were. Raises UnknownMemoryError if told to refuse."""
 
-        def work(connection: sqlite3.Connection) -> None:
-            number = self._known(connection, memory)
-            memories.delete(connection, number, memory, now=now)
+        def work(connection: sqlite3.Connection) -> list[int]:
+            gone = []
+            for memory in ids:
+                number = self._live.number(connection)
+                if number is not None and memories.policy_of(connection, number, memory) is not None:
+                    memories.delete(connection, number, memory, now=now)
+                    gone.append(memory)
+                elif missing == "refuse":
+                    raise UnknownMemoryError(memory)
+            return gone
 
-        self._store.transact(work, publish=lambda _: self._live.publish(gone=[memory]), abandon=_nothing)
+        gone = self._store.transact(work, publish=lambda gone: self._live.publish(gone=gone), abandon=_nothing)
+        return len(gone)
 
     def place(self, memory: int, *, tier: Tier, pinned: bool, now: int) -> None:
         """Set a memory's tier and pin. Raises UnknownMemoryError."""
