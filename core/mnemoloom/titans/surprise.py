@@ -17,6 +17,7 @@ columns of k, first catching up on the decay they slept through; the result is t
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,9 @@ from numpy.typing import NDArray
 __all__ = ["SurpriseState", "rank_within", "surprise_step"]
 
 Floats = NDArray[np.float32]
+
+
+_IDLE = 4096  # steps of rest whose effect is kept in a table
 
 
 class SurpriseState:
@@ -38,7 +42,19 @@ class SurpriseState:
         self.past = np.zeros((buckets, buckets), np.float32)
         self.seen = np.zeros(buckets, np.int64)
         self.frequency = np.zeros(1024, np.int64)  # by term number
+        self.bucket_of = _buckets_of(len(self.frequency), buckets)
         self.steps = 0
+
+    def count(self, terms: NDArray[np.int64]) -> NDArray[np.int64]:
+        """How many turns held each term before this one; from now on, this one too."""
+        highest = int(terms.max())
+        if highest >= len(self.frequency):
+            size = max(highest + 1, 2 * len(self.frequency))
+            self.frequency = np.pad(self.frequency, (0, size - len(self.frequency)))
+            self.bucket_of = _buckets_of(size, len(self.seen))
+        before = self.frequency[terms]
+        self.frequency[terms] = before + 1
+        return before
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Everything this state holds, as arrays that `from_arrays` takes back."""
@@ -50,6 +66,7 @@ class SurpriseState:
         state = cls(len(arrays["seen"]))
         for name in ("memory", "past", "seen", "frequency"):
             setattr(state, name, np.array(arrays[name]))
+        state.bucket_of = _buckets_of(len(state.frequency), len(state.seen))
         state.steps = int(arrays["steps"][0])
         return state
 
@@ -69,8 +86,8 @@ def surprise_step(
     buckets, x = _hashed(state, terms)
     size = float(np.sqrt(x @ x))
     k = x / size
-    memory, past = state.memory[buckets], state.past[buckets]
-    keep, carried, fade = _idle(state.steps - 1 - state.seen[buckets], eta, alpha)
+    memory, past = state.memory.take(buckets, axis=0), state.past.take(buckets, axis=0)
+    keep, carried, fade = _idle(state.steps - 1 - state.seen.take(buckets), eta, alpha)
     residual = (keep * k) @ memory + (carried * k) @ past
     residual[buckets] -= k
     # The columns catch up and move on at once: M' = (1−alpha)·(keep·M + carried·S) + S', S' = eta·fade·S − theta·…
@@ -86,28 +103,40 @@ def surprise_step(
 
 def _hashed(state: SurpriseState, terms: NDArray[np.int64]) -> tuple[NDArray[np.int64], Floats]:
     """The buckets that the turn touches and its weight in each; counts the terms afterwards."""
-    highest = int(terms.max())
-    if highest >= len(state.frequency):
-        state.frequency = np.concatenate((state.frequency, np.zeros(max(highest, len(state.frequency)), np.int64)))
-    seen = state.frequency[terms]
-    rarity = np.log1p((state.steps - seen + 0.5) / (seen + 0.5))
-    state.frequency[terms] = seen + 1
-    # Fibonacci hashing: term numbers are dense and ordered, buckets must not be
-    mixed = (terms.astype(np.uint64) * np.uint64(11400714819323198485)) >> np.uint64(32)
-    weights = np.bincount(mixed.astype(np.int64) % len(state.seen), rarity, len(state.seen))
+    before = state.count(terms)
+    rarity = np.log1p((state.steps - before + 0.5) / (before + 0.5))
+    weights = np.bincount(state.bucket_of.take(terms), rarity, len(state.seen))
     buckets = np.flatnonzero(weights)
     return buckets, weights[buckets].astype(np.float32)
 
 
-def _idle(steps: NDArray[np.int64], eta: float, alpha: float) -> tuple[Floats, Floats, Floats]:
+def _buckets_of(terms: int, buckets: int) -> NDArray[np.int64]:
+    """The bucket of each of the first `terms` term numbers."""
+    # Fibonacci hashing: term numbers are dense and ordered, buckets must not be
+    mixed = (np.arange(terms, dtype=np.uint64) * np.uint64(11400714819323198485)) >> np.uint64(32)
+    return mixed.astype(np.int64) % buckets
+
+
+def _idle(steps: NDArray[np.int64], eta: float, alpha: float) -> Floats:
     """What d idle steps do: S_d = eta^d S_0 and M_d = (1−alpha)^d M_0 + Σ_{i=1..d} (1−alpha)^(d−i) eta^i S_0.
 
-    Returns (1−alpha)^d, the sum's value and eta^d, each of shape (columns,).
+    Returns (1−alpha)^d, the sum's value and eta^d; shape (3, columns).
     """
+    if steps.max() < _IDLE:
+        return _idle_table(eta, alpha).take(steps, axis=1)
+    return _idle_of(steps, eta, alpha)
+
+
+@lru_cache(maxsize=4)
+def _idle_table(eta: float, alpha: float) -> Floats:
+    return _idle_of(np.arange(_IDLE), eta, alpha)
+
+
+def _idle_of(steps: NDArray[np.int64], eta: float, alpha: float) -> Floats:
     keep, fade = (1.0 - alpha) ** steps, eta**steps
     same = abs(1.0 - alpha - eta) < 1e-9
     carried = steps * fade if same else eta * (keep - fade) / (1.0 - alpha - eta)
-    return keep.astype(np.float32), carried.astype(np.float32), fade.astype(np.float32)
+    return np.stack((keep, carried, fade)).astype(np.float32)
 
 
 def rank_within(values: NDArray[np.floating[Any]], ordered: NDArray[np.floating[Any]]) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mnemoloom.index import top_slots
+from mnemoloom.index import top_set, top_slots
 
 
 def sorted_whole(scores: NDArray[np.floating], k: int) -> list[int]:
@@ -56,3 +56,14 @@ def test_asking_for_more_than_there_is_gives_all() -> None:
 
 def test_scores_of_minus_infinity_are_never_returned() -> None:
     assert top_slots(np.full(5, -np.inf), 3).tolist() == []
+
+
+@settings(deadline=None)
+@given(st.lists(VALUES, max_size=400), st.integers(1, 60))
+def test_the_top_set_holds_the_top_slots_ascending_and_at_most_as_many_others(values: list[float], k: int) -> None:
+    scores = np.array(values, np.float32)
+    chosen = top_set(scores, k)
+    assert set(top_slots(scores, k)) <= set(chosen)
+    assert len(chosen) <= 2 * k
+    assert (np.diff(chosen) > 0).all()
+    assert (scores[chosen] > -np.inf).all()
