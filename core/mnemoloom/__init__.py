@@ -9,17 +9,19 @@
 
 from mnemoloom.__about__ import __version__
 from mnemoloom.clock import ManualClock, SystemClock
-from mnemoloom.config import AssistantProfile, ConcertProfile, Config, Limits, WeightedProfile
+from mnemoloom.config import AssistantProfile, ConcertProfile, Config, Limits, UpdateRule, WeightedProfile
 from mnemoloom.errors import LoomError
 from mnemoloom.filters import where
 from mnemoloom.memory import Memory
 from mnemoloom.ports import Embedder, TokenEmbedder, TokenVectors
+from mnemoloom.recall.calibration import Calibration
 from mnemoloom.records import Draft, Explanation, Hit, RecallResult, Record, Stage, Tier
 from mnemoloom.statistics import Stats
 from mnemoloom.storage.verify import VerifyReport
 
 __all__ = [
     "AssistantProfile",
+    "Calibration",
     "ConcertProfile",
     "Config",
     "Draft",
@@ -38,6 +40,7 @@ __all__ = [
     "Tier",
     "TokenEmbedder",
     "TokenVectors",
+    "UpdateRule",
     "VerifyReport",
     "WeightedProfile",
     "__version__",

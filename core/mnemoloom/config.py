@@ -18,6 +18,7 @@ __all__ = [
     "Durability",
     "Limits",
     "Profile",
+    "UpdateRule",
     "WeightedProfile",
     "profile_named",
 ]
@@ -166,6 +167,25 @@ def profile_named(profile: str | Profile) -> Profile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateRule:
+    """When a newer statement takes the place of an older one that it contradicts, among the ten best.
+
+    changed, unchanged: its score must be at least this share of the older one's; `changed` if it tells of a change.
+    words: it must hold this share, by rarity, of the question's words that the older one holds.
+    alike: without values to compare, and only if the question asks for "now" or "first", the cosine of a pair.
+    """
+
+    changed: float = 0.45
+    unchanged: float = 0.75
+    words: float = 0.3
+    alike: float = 0.5
+
+    def __post_init__(self) -> None:
+        for name in ("changed", "unchanged", "words", "alike"):
+            _within(self, name, 0.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """What a caller may pass in; beyond it, a ValidationError."""
 
@@ -189,12 +209,14 @@ class Config:
     token_width: numbers kept for each token vector (int8).
     encode_replies: encode an assistant's replies too. The assistant profile ranks them by their words and by
         the message that they answer; encoding them is most of the work in such a chat.
+    update_rule: how newer statements take the place of older ones; None leaves the ranking as it is.
     """
 
     profile: str | Profile = "auto"
     language: str = "english"
     token_width: int = 64
     encode_replies: bool = False
+    update_rule: UpdateRule | None = field(default_factory=UpdateRule)
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:

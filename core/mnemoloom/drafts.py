@@ -21,6 +21,7 @@ __all__ = [
     "CheckedDraft",
     "check_count",
     "check_draft",
+    "check_moment",
     "check_namespace",
     "check_text",
     "check_tier",
@@ -70,7 +71,7 @@ def check_draft(value: Draft | Mapping[str, Any] | str, *, limits: Limits, now: 
         external_id=_label(draft.external_id, "external_id", limits),
         speaker=_label(draft.speaker, "speaker", limits),
         session=_label(draft.session, "session", limits),
-        time=_time(draft.time, now),
+        time=now if draft.time is None else check_moment(draft.time, "time"),
         metadata=_metadata(draft.metadata, limits),
         tier=Tier.PERSISTENT if draft.pinned else check_tier(draft.tier),
         pinned=draft.pinned,
@@ -179,14 +180,13 @@ def check_tier(tier: object) -> Tier:
         raise ValidationError(f"tier must be one of {known}; got {tier!r}") from None
 
 
-def _time(moment: object, now: int) -> int:
-    if moment is None:
-        return now
+def check_moment(moment: object, name: str) -> int:
+    """A time in milliseconds since 1970. Raises ValidationError."""
     try:
         return to_millis(moment)  # type: ignore[arg-type]
     except (ValueError, TypeError, OverflowError, OSError) as error:
         raise ValidationError(
-            f"time must be a datetime, an ISO 8601 string such as '2026-05-14' or epoch seconds; got {moment!r}"
+            f"{name} must be a datetime, an ISO 8601 string such as '2026-05-14' or epoch seconds; got {moment!r}"
         ) from error
 
 

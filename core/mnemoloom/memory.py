@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mnemoloom.clock import Clock, SystemClock
 from mnemoloom.config import Config, Durability, Profile
-from mnemoloom.drafts import check_count, check_draft, check_namespace, check_text, check_tier, raw_row
+from mnemoloom.drafts import check_count, check_draft, check_moment, check_namespace, check_text, check_tier, raw_row
 from mnemoloom.errors import ConfigError, EmbedderError, UnknownMemoryError, ValidationError
 from mnemoloom.filters import Filter, asks_for, common, conjoin, parse_filter
 from mnemoloom.memory_async import AsyncVerbs
 from mnemoloom.opened import OpenStore
 from mnemoloom.ports import Embedder
+from mnemoloom.recall.calibration import Calibration, conformal_threshold, kept_threshold
 from mnemoloom.recall.engine import Recaller, Request, matching_ids
 from mnemoloom.recall.live import LiveShelf
 from mnemoloom.records import Draft, Explanation, RecallResult, Record, Tier
@@ -34,6 +35,7 @@ Where = Filter | Mapping[Any, Any]
 Moment = datetime | str | float
 Labels = str | Collection[str]
 Key = int | str
+Confidence = float | Literal["calibrated"]
 
 
 class Memory(AsyncVerbs):
@@ -219,6 +221,8 @@ class Memory(AsyncVerbs):
         asker: str | None = None,
         vector: Any = None,  # noqa: ANN401 - anything numpy reads as a row
         exact: bool = False,
+        as_of: Moment | None = None,
+        min_confidence: Confidence | None = None,
         update: bool = True,
     ) -> RecallResult:
         """The memories that answer a query, best first.
@@ -233,18 +237,33 @@ class Memory(AsyncVerbs):
         asker: the speaker whom "I" and "my" stand for.
         vector: the query's encoding, if the caller has it; shape (d,).
         exact: compare the query with every vector; beyond 8,000 memories an index picks the candidates otherwise.
-        update: note the time of access on the hits; False leaves no trace of the question.
+        as_of: answer from what had been said until then.
+        min_confidence: give no hits below this confidence (0 to 1, or "calibrated"); before that, cold memories and
+            the replies of an assistant are searched too, and what they give is marked `second_look`.
+        update: note the time of access on the hits, and which supersede which; False leaves no trace of the question.
 
         Raises
         ------
         TextError, FilterError, ValidationError, EmbedderError
         """
         request = self._request(
-            query, k, profile, where, speaker, session, after, before, tier, expand, asker, vector, exact
+            query,
+            k,
+            profile=profile,
+            condition=common(speaker=speaker, session=session, after=after, before=before, tier=tier),
+            where=where,
+            expand=expand,
+            asker=asker,
+            vector=vector,
+            exact=exact,
+            as_of=as_of,
+            min_confidence=min_confidence,
         )
         result = self._recaller.recall(request)
         if update and not self._opened.store.read_only:
             self._live.note_access((hit.id for hit in result), self._opened.now())
+            self._live.note_superseded((hit.id, older) for hit in result for older in hit.supersedes)
+            self._live.note_superseded((newer, hit.id) for hit in result for newer in hit.superseded_by)
         return result
 
     def why(
@@ -262,11 +281,49 @@ class Memory(AsyncVerbs):
         tier: Labels | None = None,
         asker: str | None = None,
         vector: Any = None,  # noqa: ANN401 - anything numpy reads as a row
+        as_of: Moment | None = None,
+        min_confidence: Confidence | None = None,
     ) -> Explanation:
         """Why `recall`, asked the same, returns a memory, or which stage lets it go."""
-        request = self._request(query, k, profile, where, speaker, session, after, before, tier, 0, asker, vector, True)
+        request = self._request(
+            query,
+            k,
+            profile=profile,
+            condition=common(speaker=speaker, session=session, after=after, before=before, tier=tier),
+            where=where,
+            asker=asker,
+            vector=vector,
+            as_of=as_of,
+            min_confidence=min_confidence,
+        )
         unknown_too = isinstance(key, int) and not isinstance(key, bool)
         return self._recaller.why(request, int(key) if unknown_too else self._id(key))
+
+    def history(self, key: Key) -> list[Record]:
+        """The versions of what a memory states, oldest first, itself included, as far as questions brought them up.
+
+        A pair is noted when `recall` finds that one of them takes the place of the other. Raises UnknownMemoryError.
+        """
+        found = self._recaller.history(self.get(key).id)
+        return [self.get(memory) for memory in found]
+
+    def calibrate(self, answered: Iterable[str], *, keep: float = 0.9) -> Calibration:
+        """Fit the threshold of confidence to questions that this memory does hold an answer to.
+
+        A share `keep` of such questions will pass `recall(…, min_confidence="calibrated")` from now on. About a
+        hundred questions are enough for ±6 points. Raises ValidationError.
+        """
+        if isinstance(answered, str):
+            raise ValidationError("calibrate takes a list of questions, not one")
+        if isinstance(keep, bool) or not isinstance(keep, (int, float)) or not 0.0 < keep < 1.0:
+            raise ValidationError(f"keep must be a number between 0 and 1; got {keep!r}")
+        self._opened.store.check_usable(writing=True)
+        found = [self.recall(question, update=False).confidence for question in answered]
+        if not found:
+            raise ValidationError("calibrate needs at least one question that memory holds an answer to")
+        calibration = conformal_threshold(found, keep=float(keep))
+        self._writer.keep_threshold(calibration)
+        return calibration
 
     def get(self, key: Key) -> Record:
         """One memory. Raises UnknownMemoryError."""
@@ -387,7 +444,7 @@ class Memory(AsyncVerbs):
 
     def close(self) -> None:
         """Save caches and let go of the folder; closing twice is closing once."""
-        self._opened.close(lambda shelf: self._writer_for(shelf).flush_accessed())
+        self._opened.close(lambda shelf: self._writer_for(shelf).flush_noted())
 
     def __enter__(self) -> Memory:
         return self
@@ -442,35 +499,43 @@ class Memory(AsyncVerbs):
         self,
         query: str,
         k: int,
-        profile: str | Profile | None,
+        *,
         where: Where | None,
-        speaker: Labels | None,
-        session: Labels | None,
-        after: Moment | None,
-        before: Moment | None,
-        tier: Labels | None,
-        expand: int,
-        asker: str | None,
+        condition: Filter | None,
         vector: Any,  # noqa: ANN401 - anything numpy reads as a row
-        exact: bool,
+        as_of: Moment | None,
+        min_confidence: Confidence | None,
+        expand: int = 0,
+        **settled: Any,  # noqa: ANN401 - what needs no checking: the fields of Request
     ) -> Request:
         limits = self._opened.config.limits
         check_count(k, "k", low=1, high=limits.k)
         check_count(expand, "expand", low=0, high=limits.k)
-        condition = conjoin(
-            parse_filter(where), common(speaker=speaker, session=session, after=after, before=before, tier=tier)
-        )
+        condition = conjoin(parse_filter(where), condition)
         return Request(
             query=check_text(query, limits=limits, name="query"),
             k=k,
-            profile=profile,
             condition=condition,
             cold=asks_for(condition, "tier", Tier.COLD.value),
             expand=expand,
-            asker=asker,
             vector=None if vector is None else raw_row(vector),
-            exact=exact,
+            as_of=None if as_of is None else check_moment(as_of, "as_of"),
+            least=self._least(min_confidence),
+            **settled,
         )
+
+    def _least(self, min_confidence: Confidence | None) -> float | None:
+        if min_confidence is None:
+            return None
+        if min_confidence == "calibrated":
+            with self._opened.store.reading() as connection:
+                number = self._live.number(connection) or 0
+                encoding = self._opened.encoding
+                return kept_threshold(connection, number, encoder=encoding.identity if encoding else None)
+        known = isinstance(min_confidence, (int, float)) and not isinstance(min_confidence, bool)
+        if not known or not 0.0 <= float(min_confidence) <= 1.0:
+            raise ValidationError(f"min_confidence must be a number in [0, 1] or 'calibrated'; got {min_confidence!r}")
+        return float(min_confidence)
 
 
 def _is_storable(text: str) -> bool:

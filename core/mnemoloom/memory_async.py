@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnemoloom.opened import OpenStore
+from mnemoloom.recall.calibration import Calibration
 from mnemoloom.records import Draft, Explanation, RecallResult, Record, Tier
 from mnemoloom.statistics import Stats
 from mnemoloom.storage.verify import VerifyReport
@@ -59,6 +60,12 @@ class AsyncVerbs:
 
     async def awhy(self, query: str, key: int | str, k: int = 5, **options: Any) -> Explanation:  # noqa: ANN401
         return await self._run(self._verbs.why, query, key, k, **options)
+
+    async def ahistory(self, key: int | str) -> list[Record]:
+        return await self._run(self._verbs.history, key)
+
+    async def acalibrate(self, answered: Iterable[str], **options: Any) -> Calibration:  # noqa: ANN401
+        return await self._run(self._verbs.calibrate, answered, **options)
 
     async def aget(self, key: int | str) -> Record:
         return await self._run(self._verbs.get, key)

@@ -12,7 +12,9 @@ from mnemoloom.chain.anchors import SALT_BYTES
 from mnemoloom.config import Config
 from mnemoloom.drafts import CheckedDraft
 from mnemoloom.errors import DimensionMismatchError, UnknownMemoryError
+from mnemoloom.recall.calibration import Calibration, keep_threshold
 from mnemoloom.recall.encoding import Encoding
+from mnemoloom.recall.engine import SUPERSEDES
 from mnemoloom.recall.live import LiveShelf, entry_of
 from mnemoloom.recall.shelf import ShelfEntry
 from mnemoloom.recall.speakers import is_reply
@@ -95,14 +97,27 @@ class Writer:
 
         self._store.transact(work, publish=publish, abandon=_nothing)
 
-    def flush_accessed(self) -> None:
-        """Write down when memories were last recalled."""
-        noted = self._live.take_accessed()
-        if not noted:
-            return
-        self._store.transact(
-            lambda connection: memories.touch(connection, noted.items()), publish=lambda _: None, abandon=_nothing
-        )
+    def keep_threshold(self, found: Calibration) -> None:
+        """Store the threshold of confidence that was measured for this namespace."""
+        encoder = self._encoding.identity if self._encoding else None
+
+        def work(connection: sqlite3.Connection) -> None:
+            number = self._live.number(connection) or memories.label_namespace(connection, self._live.labels)
+            keep_threshold(connection, number, found, encoder=encoder)
+
+        self._store.transact(work, publish=lambda _: None, abandon=self._live.abandon)
+
+    def flush_noted(self) -> None:
+        """Write down what recall has noted."""
+        if self._live.accessed() or self._live.superseded():
+            self._store.transact(self._note, publish=lambda _: None, abandon=_nothing)
+
+    def _note(self, connection: sqlite3.Connection) -> None:
+        """When memories were last recalled, and which were found to take the place of which."""
+        if accessed := self._live.take_accessed():
+            memories.touch(connection, accessed.items())
+        if superseded := self._live.take_superseded():
+            memories.link(connection, SUPERSEDES, superseded)
 
     def _known(self, connection: sqlite3.Connection, memory: int) -> int:
         number = self._live.number(connection)
@@ -163,8 +178,7 @@ class Writer:
             (self._entry(memory, made, payload, facts), count)
             for memory, made, payload, count in zip(ids, new, kept, counts, strict=True)
         ]
-        if noted := self._live.take_accessed():
-            memories.touch(connection, noted.items())
+        self._note(connection)
         by_draft = {id(draft): memory for draft, memory in zip(chosen, ids, strict=True)}
         known |= {d.external_id: by_draft[id(d)] for d in chosen if d.external_id is not None}
         answer = [by_draft[id(d)] if d.external_id is None else known[d.external_id] for d in drafts]

@@ -30,7 +30,12 @@ RECORD = Record(
 )
 HIT = Hit(record=RECORD, score=0.75, parts={"dense": 0.5, "lexical": 0.25})
 RESULT = RecallResult(
-    query="Oslo?", profile="dialogue", encoded=True, hits=(HIT, replace(HIT, record=replace(RECORD, id=9)))
+    query="Oslo?",
+    profile="dialogue",
+    encoded=True,
+    hits=(HIT, replace(HIT, record=replace(RECORD, id=9))),
+    confidence=0.5,
+    about_someone_else=False,
 )
 
 
@@ -82,10 +87,13 @@ def test_an_explanation_can_be_read() -> None:
         score=0.75,
         parts={"dense": 0.5, "lexical": 0.25},
         stages=(Stage(name="tier", passed=True, detail="it is not cold"), Stage(name="cut", passed=False, detail="6")),
+        confidence=0.25,
+        missing={"oslo": 0.5},
     )
     assert str(told) == (
         "memory 7 is not recalled for 'Oslo?' (profile dialogue)\n"
         "  passed tier: it is not cold\n"
         "  lost at cut: 6\n"
-        "  parts: dense +0.500, lexical +0.250"
+        "  parts: dense +0.500, lexical +0.250\n"
+        "  confidence 0.25; matched worst: oslo 0.50"
     )

@@ -1,21 +1,24 @@
-"""The words that the query reader listens for, in one place, by language.
-
-To support another language, add an entry to `CUES` and pass its name as `Config.language`.
-"""
+"""What the query reader and the update rule listen for; each language has a module of its own (`cues_english`)."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["CUES", "Cues", "cues_for"]
+__all__ = ["SILENT", "Cues"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cues:
     """Patterns over lower-case text, and words.
 
-    newest, first: the query asks for the present, or for the original state.
+    newest, first: the query asks for the present, or for an earlier state.
+    original: of these, what asks for the first of several versions.
+    over_time: the query asks for the past or for a course of things, so that no version is the right one.
+    asked: for each kind of value, what in a query asks for it. values: what such values look like, a named group
+        for each kind. digits: number words.
+    update: what people say when they tell of a change.
     asks_reply: the query asks what the assistant said.
     me, you: pronouns of the one who asks and of the one who answers.
     months: month names and abbreviations to 1–12.
@@ -24,113 +27,32 @@ class Cues:
 
     newest: re.Pattern[str]
     first: re.Pattern[str]
+    original: re.Pattern[str]
+    over_time: re.Pattern[str]
+    asked: Mapping[str, re.Pattern[str]]
+    values: re.Pattern[str]
+    digits: Mapping[str, str]
+    update: re.Pattern[str]
     asks_reply: re.Pattern[str]
     me: frozenset[str]
     you: frozenset[str]
-    months: dict[str, int]
+    months: Mapping[str, int]
     everyday: frozenset[str]
 
 
-_MONTHS = (
-    "january february march april may june july august september october november december".split()  # noqa: SIM905
-)
-
-CUES: dict[str, Cues] = {
-    "english": Cues(
-        newest=re.compile(r"\b(now|current|currently|latest|today|still|these days|any ?more|most recent(ly)?)\b"),
-        first=re.compile(r"\b(first|original|originally|initial|initially|earliest|used to|before|previous(ly)?)\b"),
-        asks_reply=re.compile(
-            r"\b(did you|your (advice|suggestions?|recommendations?|answer)"
-            r"|you (recommend|suggest|advis|provid|g[ai]ve|said|say|explain|outlin|told|tell)\w*)\b"
-        ),
-        me=frozenset({"i", "my", "me", "mine", "myself"}),
-        you=frozenset({"you", "your", "yours", "yourself"}),
-        months={name: number for number, name in enumerate(_MONTHS, 1)}
-        | {name[:3]: number for number, name in enumerate(_MONTHS, 1)}
-        | {"sept": 9},
-        everyday=frozenset(
-            [
-                "angel",
-                "art",
-                "bill",
-                "bob",
-                "carol",
-                "chase",
-                "chip",
-                "christian",
-                "dawn",
-                "dean",
-                "drew",
-                "earl",
-                "eve",
-                "faith",
-                "frank",
-                "gene",
-                "grace",
-                "grant",
-                "grey",
-                "guy",
-                "hall",
-                "hope",
-                "iris",
-                "ivy",
-                "jack",
-                "jade",
-                "jean",
-                "john",
-                "joy",
-                "june",
-                "lance",
-                "lily",
-                "long",
-                "major",
-                "mark",
-                "max",
-                "may",
-                "melody",
-                "miles",
-                "nick",
-                "norm",
-                "olive",
-                "page",
-                "pat",
-                "penny",
-                "pierce",
-                "ray",
-                "read",
-                "rich",
-                "rob",
-                "rod",
-                "rose",
-                "ruby",
-                "rusty",
-                "sandy",
-                "skip",
-                "summer",
-                "sunny",
-                "victor",
-                "violet",
-                "ward",
-                "will",
-                "young",
-                "april",
-                "august",
-            ]
-        ),
-    )
-}
-
-_SILENT = Cues(
-    newest=re.compile(r"(?!)"),
-    first=re.compile(r"(?!)"),
-    asks_reply=re.compile(r"(?!)"),
+_NEVER = re.compile(r"(?!)")
+SILENT = Cues(
+    newest=_NEVER,
+    first=_NEVER,
+    original=_NEVER,
+    over_time=_NEVER,
+    asked={},
+    values=_NEVER,
+    digits={},
+    update=_NEVER,
+    asks_reply=_NEVER,
     me=frozenset(),
     you=frozenset(),
     months={},
     everyday=frozenset(),
 )
-
-
-def cues_for(language: str) -> Cues:
-    """The cues of a language; one without an entry has none, and its queries are read by names and dates alone."""
-    return CUES.get(language, _SILENT)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,18 +15,23 @@ from mnemoloom.clock import Clock
 from mnemoloom.config import AssistantProfile, ConcertProfile, Config, Profile, WeightedProfile, profile_named
 from mnemoloom.filters import Filter
 from mnemoloom.index.exact import unit_row
+from mnemoloom.recall.confidence import Support, about_someone_else, confidence
 from mnemoloom.recall.encoding import Encoding
 from mnemoloom.recall.explain import Findings, explain
 from mnemoloom.recall.live import LiveShelf
 from mnemoloom.recall.parts import Evidence
 from mnemoloom.recall.query import Query, read_query
 from mnemoloom.recall.ranking import Ranking, rank
+from mnemoloom.recall.revising import UPDATE_POOL, revise
 from mnemoloom.recall.shelf import Shelf
+from mnemoloom.recall.updates import Asked, asked_value
 from mnemoloom.records import Explanation, Hit, RecallResult, Record
 from mnemoloom.storage import memories
 from mnemoloom.storage.filter_sql import compile_filter
 
-__all__ = ["Recaller", "Request"]
+__all__ = ["SUPERSEDES", "Recaller", "Request"]
+
+SUPERSEDES = "supersedes"  # the kind of link from a newer statement to the one it takes the place of
 
 _LOG = logging.getLogger(__name__)
 
@@ -38,7 +44,8 @@ class Request:
     """A checked call of recall.
 
     cold: whether cold memories take part. vector: the caller's encoding of the query, instead of ours.
-    exact: compare the query with every vector, however many there are.
+    exact: compare the query with every vector, however many there are. as_of: only what was said until then (ms).
+    least: the confidence below which there is no answer; None answers always.
     """
 
     query: str
@@ -50,6 +57,28 @@ class Request:
     asker: str | None = None
     vector: NDArray[np.float32] | None = None
     exact: bool = False
+    as_of: int | None = None
+    least: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A request that was read: the formula, the query, its encoding, and which version of a value it asks for."""
+
+    profile: Profile
+    query: Query
+    evidence: Evidence
+    asked: Asked | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What one search found: the ranking, the memories in it by slot, contradicting pairs of slots, the confidence."""
+
+    ranking: Ranking
+    records: Mapping[int, Record]
+    pairs: tuple[tuple[int, int], ...]
+    confidence: float
 
 
 class Recaller:
@@ -61,50 +90,110 @@ class Recaller:
 
     def recall(self, request: Request) -> RecallResult:
         """The best memories for a request. Raises EmbedderError, FilterError, CorruptionError."""
-        profile, query, evidence = self._prepare(request)
+        prepared = self._prepare(request)
         with self._live.reading() as (connection, shelf, number):
-            if _outdated(evidence, shelf):
+            if _outdated(prepared.evidence, shelf):
                 return self.recall(request)
-            allowed = self._allowed(connection, shelf, number, request)
-            ranking = rank(
-                shelf,
-                query,
-                profile,
-                evidence,
-                allowed=allowed,
-                limit=request.k,
-                cold=request.cold,
-                exact=request.exact,
-            )
-            hits = self._hits(connection, shelf, number, ranking, request.expand)
+            first = look = self._look(connection, shelf, number, request, prepared)
+            known = None
+            if request.least is not None and look.confidence < request.least:
+                known = frozenset(first.ranking.slots[: request.k].tolist())
+                look = self._second_look(connection, shelf, number, request, prepared, first)
+            unanswered = request.least is not None and look.confidence < request.least
+            hits = [] if unanswered else self._hits(connection, shelf, number, look, request, known)
         return RecallResult(
-            query=request.query, profile=profile.name, encoded=evidence.vector is not None, hits=tuple(hits)
+            query=request.query,
+            profile=prepared.profile.name,
+            encoded=prepared.evidence.vector is not None,
+            hits=tuple(hits),
+            confidence=look.confidence,
+            about_someone_else=about_someone_else(look.ranking.support),
         )
 
     def why(self, request: Request, memory: int) -> Explanation:
         """Which stage a memory passed or failed for a request."""
-        profile, query, evidence = self._prepare(request)
+        prepared = self._prepare(request)
         with self._live.reading() as (connection, shelf, number):
-            if _outdated(evidence, shelf):
+            if _outdated(prepared.evidence, shelf):
                 return self.why(request, memory)
-            allowed = self._allowed(connection, shelf, number, request)
-            ranking = rank(
-                shelf, query, profile, evidence, allowed=allowed, limit=len(shelf.ids), cold=request.cold, exact=True
-            )
+            whole = replace(request, k=len(shelf.ids), exact=True)
+            look = self._look(connection, shelf, number, whole, prepared)
             findings = Findings(
                 shelf=shelf,
-                query=query,
-                profile=profile,
-                encoded=evidence.vector is not None,
+                query=prepared.query,
+                profile=prepared.profile,
+                encoded=prepared.evidence.vector is not None,
                 slot=shelf.slot_of(memory),
                 cold_asked=request.cold,
-                allowed=allowed,
-                ranking=ranking,
+                allowed=self._allowed(connection, shelf, number, request),
+                ranking=look.ranking,
                 k=request.k,
+                pairs=look.pairs,
+                texts={slot: record.text for slot, record in look.records.items()},
+                confidence=look.confidence,
+                least=request.least,
             )
             return explain(findings, memory)
 
-    def _prepare(self, request: Request) -> tuple[Profile, Query, Evidence]:
+    def _look(
+        self,
+        connection: sqlite3.Connection,
+        shelf: Shelf,
+        number: int,
+        request: Request,
+        prepared: _Prepared,
+    ) -> _Look:
+        """Rank, fetch, and let newer statements take the place of those that they contradict."""
+        rule, asked = self._config.update_rule, prepared.asked
+        limit = max(request.k, UPDATE_POOL) if asked else request.k
+        ranking = rank(
+            shelf,
+            prepared.query,
+            prepared.profile,
+            prepared.evidence,
+            allowed=self._allowed(connection, shelf, number, request),
+            limit=limit,
+            cold=request.cold,
+            exact=request.exact,
+        )
+        sure = confidence(ranking.support)
+        if asked is None or rule is None:
+            return _Look(ranking, {}, (), sure)
+        records = self._records(connection, shelf, number, ranking.slots[:UPDATE_POOL].tolist())
+        texts = {slot: record.text for slot, record in records.items()}
+        revised = revise(ranking, texts, shelf, prepared.query, asked, rule)
+        return _Look(revised.ranking, records, revised.pairs, sure)
+
+    def _second_look(
+        self,
+        connection: sqlite3.Connection,
+        shelf: Shelf,
+        number: int,
+        request: Request,
+        prepared: _Prepared,
+        first: _Look,
+    ) -> _Look:
+        """Before giving up: search cold memories too, and an assistant's replies by their own words."""
+        profile = prepared.profile
+        if isinstance(profile, AssistantProfile):
+            profile = replace(profile, answered=profile.answered_asked, chunk=profile.answered_asked)
+        wider = replace(request, cold=True)
+        look = self._look(connection, shelf, number, wider, replace(prepared, profile=profile))
+        replied = confidence(Support(matched=look.ranking.support.replied)) if look.ranking.support.replied else 0.0
+        return replace(look, confidence=max(first.confidence, look.confidence, replied))
+
+    def history(self, memory: int) -> list[int]:
+        """The memories that state other values for the same thing, and this one, in the order of their times."""
+        with self._live.reading() as (connection, shelf, _number):
+            noted, family, new = self._live.superseded(), {memory}, {memory}
+            while new:
+                pairs = [*memories.linked(connection, SUPERSEDES, new), *noted]
+                touched = {each for pair in pairs if new & set(pair) for each in pair if shelf.slot_of(each)}
+                new = touched - family
+                family |= new
+            return sorted(family, key=lambda each: (int(shelf.times.values[shelf.slot_of(each)]), each))
+
+    def _prepare(self, request: Request) -> _Prepared:
         with self._live.reading() as (_, shelf, _):
             profile = self._profile(request, shelf)
             query = read_query(
@@ -115,11 +204,12 @@ class Recaller:
                 cues=shelf.cues,
                 asker=request.asker,
             )
+            asked = asked_value(request.query, shelf.cues) if self._config.update_rule else None
             width = shelf.vectors.width
             self._tell_of_unencoded(shelf)
             if self._encoding is not None and self._live.follows is not None:
                 self._encoding.follow(self._live.follows)
-        return profile, query, self._evidence(request, profile, query, width)
+        return _Prepared(profile, query, self._evidence(request, profile, query, width), asked)
 
     def _tell_of_unencoded(self, shelf: Shelf) -> None:
         """Say once that texts wait for the encoder; the shelf knows, so that opening need not read the store."""
@@ -138,16 +228,16 @@ class Recaller:
 
     def _evidence(self, request: Request, profile: Profile, query: Query, width: int | None) -> Evidence:
         """The query's vector and tokens, as far as the profile uses them and the store has any to compare."""
-        now = round(self._clock.now() * 1000)
+        now = round(self._clock.now() * 1000) if request.as_of is None else request.as_of
         if width is None or not _uses_vectors(profile):
             return Evidence(vector=None, now=now)
         if request.vector is not None:
             return Evidence(vector=unit_row(request.vector, width=width), now=now)
         if self._encoding is None:
             return Evidence(vector=None, now=now)
-        late = isinstance(profile, WeightedProfile) and profile.maxsim > 0
         strip = isinstance(profile, WeightedProfile) and profile.strip_names
-        row, tokens = self._encoding.query(query.topic if strip else query.text, tokens=late)
+        compared = not isinstance(profile, ConcertProfile)
+        row, tokens = self._encoding.query(query.topic if strip else query.text, tokens=compared)
         projection = self._encoding.projection(tokens.vectors.shape[1]) if tokens and tokens.words else None
         return Evidence(
             vector=unit_row(row, width=width), now=now, tokens=tokens if projection else None, projection=projection
@@ -155,38 +245,54 @@ class Recaller:
 
     def _allowed(self, connection: sqlite3.Connection, shelf: Shelf, number: int, request: Request) -> Mask:
         """The slots that tier and filter let through."""
-        eligible = shelf.eligible(cold=request.cold)
-        if request.condition is None:
-            return eligible
-        ids = matching_ids(connection, number, request.condition)
-        mask = np.zeros(len(eligible), np.bool_)
-        mask[shelf.slots_of(ids)] = True
-        return mask & eligible
+        allowed = shelf.eligible(cold=request.cold)
+        if request.as_of is not None:
+            allowed = allowed & (shelf.times.values <= request.as_of)
+        if request.condition is not None:
+            mask = np.zeros(len(allowed), np.bool_)
+            mask[shelf.slots_of(matching_ids(connection, number, request.condition))] = True
+            allowed = allowed & mask
+        return allowed
+
+    def _records(
+        self, connection: sqlite3.Connection, shelf: Shelf, number: int, slots: Iterable[int]
+    ) -> dict[int, Record]:
+        """The memories in some slots, by slot; one that another handle has just forgotten is left out."""
+        ids = {int(shelf.ids.values[slot]): slot for slot in slots}
+        found = memories.records(connection, number, list(ids), accessed=self._live.accessed(ids))
+        return {ids[memory]: record for memory, record in found.items()}
 
     def _hits(
-        self, connection: sqlite3.Connection, shelf: Shelf, number: int, ranking: Ranking, expand: int
+        self,
+        connection: sqlite3.Connection,
+        shelf: Shelf,
+        number: int,
+        look: _Look,
+        request: Request,
+        known: frozenset[int] | None,
     ) -> list[Hit]:
-        around = [_around(shelf, int(slot), expand) for slot in ranking.slots]
+        """The best k with their neighbours; `known` are the slots that a first look had found, if this is a second."""
+        slots = look.ranking.slots[: request.k].tolist()
+        around = {slot: _around(shelf, slot, request.expand) for slot in slots}
+        beside = {each for pair in around.values() for side in pair for each in side}
+        lacking = beside.union(slots) - look.records.keys()
+        records = {**look.records, **self._records(connection, shelf, number, lacking)} if lacking else look.records
         ids = shelf.ids.values
-        wanted = {int(ids[slot]) for slot in ranking.slots}
-        wanted |= {int(ids[slot]) for pair in around for side in pair for slot in side}
-        found = memories.records(connection, number, sorted(wanted), accessed=self._live.accessed(wanted))
-
-        def record(slot: int) -> Record | None:
-            return found.get(int(ids[slot]))
-
         hits = []
-        for slot, (before, after), parts in zip(ranking.slots, around, ranking.all_parts(), strict=True):
-            kept = record(int(slot))
-            if kept is None:  # forgotten by another handle since the shelf was read
+        for slot, parts in zip(slots, look.ranking.all_parts(), strict=False):
+            if slot not in records:
                 continue
+            before, after = around[slot]
             hits.append(
                 Hit(
-                    record=kept,
+                    record=records[slot],
                     score=sum(parts.values()),
                     parts=parts,
-                    before=tuple(filter(None, map(record, before))),
-                    after=tuple(filter(None, map(record, after))),
+                    before=tuple(records[each] for each in before if each in records),
+                    after=tuple(records[each] for each in after if each in records),
+                    supersedes=tuple(int(ids[older]) for newer, older in look.pairs if newer == slot),
+                    superseded_by=tuple(int(ids[newer]) for newer, older in look.pairs if older == slot),
+                    second_look=known is not None and slot not in known,
                 )
             )
         return hits

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from mnemoloom.config import Profile, WeightedProfile
 from mnemoloom.recall.query import Query
 from mnemoloom.recall.ranking import Ranking
 from mnemoloom.recall.shelf import Shelf
+from mnemoloom.recall.values import Value, stated_values
 from mnemoloom.records import Explanation, Stage
 
 __all__ = ["Findings", "explain"]
@@ -19,7 +20,11 @@ __all__ = ["Findings", "explain"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
-    """What a recall looked at: the shelf, the slots that were allowed, and the whole ranking of them."""
+    """What a recall looked at: the shelf, the slots that were allowed, and the whole ranking of them.
+
+    pairs: slots (newer, older) that contradict each other about what is asked; texts: those of the best, by slot.
+    confidence: that memory holds an answer; least: what was asked for, if anything.
+    """
 
     shelf: Shelf
     query: Query
@@ -30,6 +35,10 @@ class Findings:
     allowed: NDArray[np.bool_]
     ranking: Ranking
     k: int
+    pairs: tuple[tuple[int, int], ...]
+    texts: Mapping[int, str]
+    confidence: float
+    least: float | None
 
 
 def explain(found: Findings, memory: int) -> Explanation:
@@ -49,6 +58,8 @@ def explain(found: Findings, memory: int) -> Explanation:
         score=None if place is None else found.ranking.score(place),
         parts={} if place is None else found.ranking.parts_at(place),
         stages=tuple(stages),
+        confidence=found.confidence,
+        missing=dict(found.ranking.support.missing),
     )
 
 
@@ -67,7 +78,29 @@ def _stages(found: Findings, memory: int) -> Iterator[Stage]:
     yield Stage(name="candidates", passed=place is not None, detail=_words(found))
     if place is None:
         return
+    for detail in _updates(found):
+        yield Stage(name="update", passed=True, detail=detail)
     yield Stage(name="cut", passed=place < found.k, detail=_cut(found, place))
+    if found.least is not None:
+        detail = f"confidence {found.confidence:.2f}; at least {found.least:.2f} was asked for"
+        yield Stage(name="confidence", passed=found.confidence >= found.least, detail=detail)
+
+
+def _updates(found: Findings) -> Iterator[str]:
+    """Which other memories speak of the same thing, and on which values they differ."""
+    shelf, slot = found.shelf, found.slot
+    for newer, older in found.pairs:
+        if slot not in (newer, older):
+            continue
+        stated = [stated_values(found.texts.get(each, ""), shelf.cues) for each in (newer, older)]
+        new, old = (_listed(mine - others) for mine, others in (stated, stated[::-1]))
+        values = f": {new} where it says {old}" if new and old else ""
+        other = int(shelf.ids.values[older if slot == newer else newer])
+        yield f"it supersedes {other}{values}" if slot == newer else f"{other} supersedes it{values}"
+
+
+def _listed(values: frozenset[Value]) -> str:
+    return ", ".join(f"{value.kind} {value.text}" for value in sorted(values))
 
 
 def _place(found: Findings) -> int | None:

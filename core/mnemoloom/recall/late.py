@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mnemoloom.ports import TokenVectors
 
-__all__ = ["Projection", "maxsim", "principal_projection", "seeded_projection"]
+__all__ = ["Projection", "TokenMatches", "principal_projection", "seeded_projection", "token_matches"]
 
 Codes = NDArray[np.int8]  # (tokens, w)
 
@@ -64,14 +64,39 @@ def principal_projection(tokens: NDArray[np.floating[Any]], width: int) -> Proje
     return Projection(mean.astype(np.float32), basis.astype(np.float32))
 
 
-def maxsim(
+class TokenMatches(NamedTuple):
+    """How well each word piece of a query is matched in each of some memories.
+
+    words: the pieces that carry weight. weights: shape (words,), their rarity, summing to 1.
+    best: shape (n, words), the highest cosine with any token of the memory. present: shape (n,), which memories
+    have tokens; the rows of the others are 0.
+    """
+
+    words: tuple[str, ...]
+    weights: NDArray[np.float64]
+    best: NDArray[np.float32]
+    present: NDArray[np.bool_]
+
+    def first(self, count: int) -> TokenMatches:
+        """Those of the first memories only."""
+        return self._replace(best=self.best[:count], present=self.present[:count])
+
+    def scores(self) -> NDArray[np.float64]:
+        """The MaxSim of each memory, shape (n,); one without tokens gets the lowest of the others."""
+        found = self.best @ self.weights
+        if not self.present.all():
+            found[~self.present] = found[self.present].min(initial=1.0) if self.present.any() else 0.0
+        return found
+
+
+def token_matches(
     query: TokenVectors,
     codes: Codes,
     counts: NDArray[np.integer[Any]],
     projection: Projection,
     weight: Callable[[str], float],
-) -> NDArray[np.float64]:
-    """The MaxSim of each memory, shape (n,); one without tokens gets the lowest of the others.
+) -> TokenMatches:
+    """Compare the pieces of a query with the tokens of memories.
 
     Parameters
     ----------
@@ -79,17 +104,14 @@ def maxsim(
     counts: how many each memory has; shape (n,).
     weight: a query word's rarity; when no word has any, all count alike.
     """
-    rarity = np.array([weight(word) for word in query.words])
+    rarity = np.array([weight(word) for word in query.words], np.float64)
     if not rarity.any():
         rarity = np.ones(len(query.words))
-    kept = rarity > 0
-    present = np.flatnonzero(counts)
-    if not len(present) or not kept.any():
-        return np.zeros(len(counts))
-    words = projection.apply(query.vectors[kept])
-    similar = codes.astype(np.float32) @ words.T
-    starts = np.cumsum(counts[present]) - counts[present]
-    best = np.maximum.reduceat(similar, starts, axis=0) @ (rarity[kept] / rarity[kept].sum()) / 127.0
-    scores = np.full(len(counts), best.min())
-    scores[present] = best
-    return scores
+    kept = np.flatnonzero(rarity)
+    present = counts > 0
+    best = np.zeros((len(counts), len(kept)), np.float32)
+    if len(kept) and len(codes):
+        similar = codes.astype(np.float32) @ projection.apply(query.vectors[kept]).T
+        starts = (np.cumsum(counts) - counts)[present]
+        best[present] = np.maximum.reduceat(similar, starts, axis=0) / np.float32(127.0)
+    return TokenMatches(tuple(query.words[i] for i in kept), rarity[kept] / rarity.sum(), best, present)

@@ -38,6 +38,7 @@ class LiveShelf:
     def __init__(self, store: Store, labels: tuple[str, ...], analyzer: Analyzer, *, encode_replies: bool) -> None:
         self.labels = labels
         self._accessed: dict[int, int] = {}
+        self._superseded: set[tuple[int, int]] = set()
         self._store, self._analyzer, self._encode_replies = store, analyzer, encode_replies
         self._lock = RLock()
         self._shelf: Shelf | None = None
@@ -119,6 +120,22 @@ class LiveShelf:
             if ids is None:
                 return dict(self._accessed)
             return {memory: self._accessed[memory] for memory in ids if memory in self._accessed}
+
+    def note_superseded(self, pairs: Iterable[tuple[int, int]]) -> None:
+        """Remember, until the next write, pairs of ids (newer, older) of which one takes the place of the other."""
+        with self._lock:
+            self._superseded.update(pairs)
+
+    def superseded(self) -> frozenset[tuple[int, int]]:
+        """Such pairs that are not written down yet."""
+        with self._lock:
+            return frozenset(self._superseded)
+
+    def take_superseded(self) -> set[tuple[int, int]]:
+        """The same, handed over to be written down."""
+        with self._lock:
+            taken, self._superseded = self._superseded, set()
+            return taken
 
     def take_accessed(self) -> dict[int, int]:
         """The same, handed over to be written down."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from mnemoloom.config import AssistantProfile, WeightedProfile
 from mnemoloom.ports import TokenVectors
 from mnemoloom.recall.dates import date_fit
-from mnemoloom.recall.late import Projection, maxsim
+from mnemoloom.recall.late import Projection, TokenMatches, token_matches
 from mnemoloom.recall.query import Query
 from mnemoloom.recall.shelf import Shelf
 
@@ -27,12 +27,14 @@ __all__ = [
     "cosines",
     "date",
     "dense",
+    "known_rarity",
     "late",
-    "lexical",
+    "matches",
     "recency",
     "shared",
     "speaker",
     "surprise",
+    "words",
 ]
 
 Mask = NDArray[np.bool_]
@@ -118,11 +120,11 @@ def shared(values: Part, weight: float) -> Part | None:
     return values * np.float32(weight / best) if best > 0 and weight else None
 
 
-def lexical(scope: Scope, profile: WeightedProfile) -> Part | None:
-    """BM25 over the window, as a share of the best."""
+def words(scope: Scope, profile: WeightedProfile) -> Part:
+    """BM25 over the window."""
     if not profile.lexical:
-        return None
-    scores = scope.shelf.lexical(
+        return np.zeros(len(scope.eligible), np.float32)
+    return scope.shelf.lexical(
         scope.query.topic_terms if profile.strip_names else scope.query.terms,
         eligible=scope.eligible,
         gammas=profile.window,
@@ -130,15 +132,18 @@ def lexical(scope: Scope, profile: WeightedProfile) -> Part | None:
         b=profile.b,
         key=scope.key,
     )
-    return shared(scores, profile.lexical)
 
 
-def chunks(scope: Scope, profile: AssistantProfile) -> Part | None:
-    """BM25 of each reply's best chunk, as a share of the best."""
-    scores = scope.shelf.best_chunks(
+def known_rarity(scope: Scope) -> float:
+    """The summed rarity of the query's words, names left out: what BM25 could come to at most."""
+    return sum(map(scope.shelf.rarity_of, scope.query.topic_terms))
+
+
+def chunks(scope: Scope, profile: AssistantProfile) -> Part:
+    """BM25 of each reply's best chunk."""
+    return scope.shelf.best_chunks(
         scope.query.terms, eligible=scope.eligible, k1=profile.k1, b=profile.b, key=scope.key
     )
-    return shared(scores, profile.chunk)
 
 
 def speaker(scope: Scope, weight: float) -> Part | None:
@@ -168,14 +173,19 @@ def surprise(scope: Scope, slots: Slots | None, weight: float) -> Part | None:
     return scope.shelf.surprise_rank(slots) * np.float32(weight) if weight else None
 
 
-def late(scope: Scope, slots: Slots, weight: float) -> NDArray[np.floating[Any]] | None:
-    """Weight · min–max of MaxSim among a few slots; shape (len(slots),)."""
+def matches(scope: Scope, slots: Slots) -> TokenMatches | None:
+    """How well a few slots match the query word by word; None where there are no tokens to compare."""
     evidence = scope.evidence
-    if not weight or evidence.tokens is None or evidence.projection is None or not len(slots):
+    if evidence.tokens is None or evidence.projection is None or not len(slots):
         return None
     codes, counts = scope.shelf.codes.of(slots)
     if not len(codes) or codes.shape[1] != evidence.projection.basis.shape[1]:
         return None  # none of these memories has codes
-    scores = maxsim(evidence.tokens, codes, counts, evidence.projection, scope.shelf.rarity)
+    return token_matches(evidence.tokens, codes, counts, evidence.projection, scope.shelf.rarity)
+
+
+def late(matched: TokenMatches, weight: float) -> NDArray[np.floating[Any]]:
+    """Weight · min–max of MaxSim among a few slots; shape (len(slots),)."""
+    scores = matched.scores()
     low, spread = float(scores.min()), float(np.ptp(scores))
     return (scores - low) * (weight / spread if spread > _ROUNDING else 0.0)

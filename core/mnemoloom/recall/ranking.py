@@ -12,9 +12,12 @@ from mnemoloom.concert import concert_parts
 from mnemoloom.config import AssistantProfile, ConcertProfile, Profile, WeightedProfile
 from mnemoloom.index import top_set
 from mnemoloom.recall import parts as part
+from mnemoloom.recall.confidence import Support, mean_of_best, speaker_margin, weakest_words
+from mnemoloom.recall.late import TokenMatches
 from mnemoloom.recall.parts import Evidence, Scope
 from mnemoloom.recall.query import Query
 from mnemoloom.recall.shelf import Shelf
+from mnemoloom.recall.speakers import is_name
 
 __all__ = ["Ranking", "rank"]
 
@@ -23,16 +26,19 @@ Slots = NDArray[np.int64]
 Parts = dict[str, NDArray[np.floating[Any]]]
 
 _NEAR = 384  # candidates of the index: 200 hold the true ten nearest of 100,000 with recall .9995
+_BEST = 5  # memories in which the words of the query are looked for
+_MARGIN = 10  # memories of other speakers that are compared with those of the named one
 _ROUNDING = 1e-5  # of totals in float32; the order is decided in float64
 _MATCHING = 192  # candidates by everything else, beside them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ranking:
-    """Slots, best first, and the parts of their scores, each of shape (len(slots),)."""
+    """Slots, best first, the parts of their scores, each of shape (len(slots),), and what speaks for an answer."""
 
     slots: Slots
     parts: Parts
+    support: Support
 
     def score(self, place: int) -> float:
         """The score of the memory at a place, counted from 0."""
@@ -103,8 +109,9 @@ def _near(scope: Scope, vector: NDArray[np.float32], count: int, profile: Profil
 
 
 def _weighted(scope: Scope, profile: WeightedProfile, limit: int) -> Ranking:
+    words = part.words(scope, profile)
     parts = _given(
-        lexical=part.lexical(scope, profile),
+        lexical=part.shared(words, profile.lexical),
         speaker=part.speaker(scope, profile.speaker),
         date=part.date(scope, profile.date),
         recency=part.recency(scope, profile.recency),
@@ -123,11 +130,49 @@ def _weighted(scope: Scope, profile: WeightedProfile, limit: int) -> Ranking:
     total = _total(parts, _take(scope.allowed, pool) & matching)
     places = _widened(total, max(limit, profile.rerank), slack=_ROUNDING)
     slots, kept = _sorted(places if pool is None else pool[places], _doubled(parts, places))
-    # MaxSim adds at least 0, so the memories that get it stay ahead of the rest.
-    late = part.late(scope, slots[: profile.rerank], profile.maxsim)
-    if late is not None:
-        slots, kept = _sorted(slots, kept | {"maxsim": np.pad(np.round(late, 7), (0, len(slots) - len(late)))})
-    return _cut(slots, kept, limit)
+    count = min(profile.rerank, len(slots))
+    compared = np.concatenate((slots[:count], _rivals(scope, total, pool, slots[:count])))
+    matched = part.matches(scope, compared) if profile.maxsim else None
+    if matched is not None:
+        # MaxSim adds at least 0, so the memories that get it stay ahead of the rest.
+        late = np.pad(np.round(part.late(matched.first(count), profile.maxsim), 7), (0, len(slots) - count))
+        slots, kept = _sorted(slots, kept | {"maxsim": late})
+    support = _support(scope, slots, compared, matched, words=words)
+    if cosines is not None:
+        support = replace(support, nearest=mean_of_best(cosines[_take(scope.allowed & scope.encoded, pool)]))
+    return _cut(slots, kept, limit, support)
+
+
+def _rivals(scope: Scope, total: NDArray[np.floating[Any]], pool: Slots | None, compared: Slots) -> Slots:
+    """The best memories of others than the speaker whom the query names, less those that are compared anyway."""
+    speaker = scope.query.speaker
+    if speaker is None or not is_name(speaker):
+        return compared[:0]
+    spoken = _take(scope.shelf.spoken_by(speaker), pool)
+    best = top_set(np.where(spoken, -np.inf, total), _MARGIN)
+    return np.setdiff1d(best if pool is None else pool[best], compared, assume_unique=True)
+
+
+def _support(
+    scope: Scope, slots: Slots, compared: Slots, matched: TokenMatches | None, *, words: NDArray[np.float32]
+) -> Support:
+    """What words and tokens say for an answer; `slots` best first, `compared` those that have been matched."""
+    named = scope.query.speaker
+    if named is not None and not is_name(named):
+        named = None
+    words = words if scope.allowed is scope.eligible else words * scope.allowed
+    most = float(words.max(initial=0.0))
+    known = part.known_rarity(scope)
+    share = most / known if known else 0.0
+    if matched is None:
+        margin = 0.0
+        if named is not None and most > 0:
+            margin = speaker_margin(words[1:] / most, scope.shelf.spoken_by(named)[1:])
+        return Support(margin=margin, matched=share)
+    missing = weakest_words(matched, np.flatnonzero(np.isin(compared, slots[:_BEST])))
+    margin = speaker_margin(matched.scores(), scope.shelf.spoken_by(named)[compared]) if named is not None else 0.0
+    weakest = float(np.mean([fit for _, fit in missing])) if missing else None
+    return Support(weakest=weakest, margin=margin, matched=share, missing=missing)
 
 
 def _assistant(scope: Scope, profile: AssistantProfile, limit: int) -> Ranking:
@@ -138,43 +183,57 @@ def _assistant(scope: Scope, profile: AssistantProfile, limit: int) -> Ranking:
         query.terms, eligible=messages, gammas=(), k1=profile.k1, b=profile.b, key=f"messages {scope.key}"
     )
     recency = part.recency(scope, profile.recency)
+    dense, nearest = _message_dense(scope, profile, own, messages)
     of_message = _given(
-        dense=_message_dense(scope, profile, own, messages),
+        dense=dense,
         lexical=part.shared(own, profile.lexical),
         recency=None if recency is None else recency * messages,
     )
     weight = np.float32(profile.answered_asked if query.asks_reply else profile.answered)
     score = sum(of_message.values(), np.zeros(len(replies), np.float32))
+    chunks = part.chunks(scope, profile)
     parts = _given(
-        **of_message, answered=np.where(replies, weight * score[answered], 0), chunk=part.chunks(scope, profile)
+        **of_message,
+        answered=np.where(replies, weight * score[answered], 0),
+        chunk=part.shared(chunks, profile.chunk),
     )
     evident = own > 0
     if "dense" in parts:
         evident = evident | (parts["dense"] != 0 if scope.near is not None else _encoded(scope, messages))
     found = evident | (replies & evident[answered]) | _any(parts, "chunk")
-    slots = _widened(_total(parts, scope.allowed & found), limit, slack=_ROUNDING)
-    return _cut(*_sorted(slots, _doubled(parts, slots)), limit)
+    slots = _widened(_total(parts, scope.allowed & found), max(limit, 4 * _BEST), slack=_ROUNDING)
+    slots, kept = _sorted(slots, _doubled(parts, slots))
+    best = slots[messages[slots]][:_BEST]
+    support = _support(scope, best, best, part.matches(scope, best), words=own)
+    known = part.known_rarity(scope)
+    replied = float((chunks * scope.allowed).max(initial=0.0)) / known if known else 0.0
+    return _cut(slots, kept, limit, replace(support, nearest=nearest, replied=replied))
 
 
 def _message_dense(
     scope: Scope, profile: AssistantProfile, own: NDArray[np.float32], messages: Mask
-) -> NDArray[np.floating[Any]] | None:
-    """The dense part of the user's messages; with an index, only of those that could matter."""
+) -> tuple[NDArray[np.floating[Any]] | None, float | None]:
+    """The dense part of the user's messages, and the mean cosine of the nearest.
+
+    With an index, only those that could matter get one.
+    """
     if not profile.dense:
-        return None
+        return None, None
     encoded = _encoded(scope, messages)
     mean = scope.mean_cosine(replies=False)
     if scope.near is None:
         cosines = part.cosines(scope)
-        return None if cosines is None else part.dense(cosines, profile.dense, encoded, mean=mean)
+        if cosines is None:
+            return None, None
+        return part.dense(cosines, profile.dense, encoded, mean=mean), mean_of_best(cosines[encoded & scope.allowed])
     pool = _united(scope, scope.near, top_set(np.where(own > 0, own, -np.inf), _MATCHING))
     cosines = part.cosines(scope, pool)
     values = None if cosines is None else part.dense(cosines, profile.dense, encoded[pool], mean=mean)
-    if values is None:
-        return None
+    if cosines is None or values is None:
+        return None, None
     spread = np.zeros(len(messages), np.float32)
     spread[pool] = values
-    return spread
+    return spread, mean_of_best(cosines[(encoded & scope.allowed)[pool]])
 
 
 def _encoded(scope: Scope, messages: Mask) -> Mask:
@@ -185,7 +244,7 @@ def _encoded(scope: Scope, messages: Mask) -> Mask:
 def _concert(scope: Scope, profile: ConcertProfile, limit: int) -> Ranking:
     similarity = part.cosines(scope)
     if similarity is None:
-        return Ranking(slots=np.empty(0, np.int64), parts={})
+        return Ranking(slots=np.empty(0, np.int64), parts={}, support=Support())
     settings = {"alpha": profile.alpha, "beta": profile.beta, "gamma": profile.gamma, "tau": profile.tau}
     age = (scope.evidence.now - scope.shelf.times.values) / 1000.0
     # Novelty costs a scan of the store for each memory, so only those that it could lift are measured.
@@ -193,7 +252,8 @@ def _concert(scope: Scope, profile: ConcertProfile, limit: int) -> Ranking:
     total = _total(parts, scope.allowed & scope.encoded & (similarity >= profile.floor))
     slots = _widened(total, limit, slack=2.0 * profile.gamma)
     parts = dict(concert_parts(similarity[slots], age[slots], _novelty(scope.shelf, slots), **settings))
-    return _cut(*_sorted(slots, parts), limit)
+    close = scope.allowed & scope.encoded
+    return _cut(*_sorted(slots, parts), limit, Support(nearest=mean_of_best(similarity[close])))
 
 
 def _novelty(shelf: Shelf, slots: Slots) -> NDArray[np.float64]:
@@ -266,5 +326,5 @@ def _sorted(slots: Slots, parts: Parts) -> tuple[Slots, Parts]:
     return slots[order], {name: values[order] for name, values in parts.items()}
 
 
-def _cut(slots: Slots, parts: Parts, limit: int) -> Ranking:
-    return Ranking(slots=slots[:limit], parts={name: values[:limit] for name, values in parts.items()})
+def _cut(slots: Slots, parts: Parts, limit: int, support: Support) -> Ranking:
+    return Ranking(slots=slots[:limit], parts={name: values[:limit] for name, values in parts.items()}, support=support)

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from mnemoloom.index import Column, RaggedRows, VectorRows
 from mnemoloom.lexical import Analyzer, Postings, Vocabulary, Window, bm25_scores, idf
 from mnemoloom.recall import deriving
-from mnemoloom.recall.cues import Cues, cues_for
+from mnemoloom.recall.cues import Cues
 from mnemoloom.recall.labels import Labels
+from mnemoloom.recall.languages import cues_for
 from mnemoloom.recall.speakers import Names, is_name, is_reply
 from mnemoloom.recall.tallies import Tallies
 from mnemoloom.titans import SurpriseState, surprise_step
@@ -279,18 +280,32 @@ class Shelf:
 
     def rarity(self, word: str) -> float:
         """Idf of a lower-case word; 0 for stop words, the highest for words that no memory holds."""
-        known: dict[str, float] = self.derived("rarity", dict)
-        if word not in known:
-            known[word] = self._measure_rarity(word)
-        return known[word]
-
-    def _measure_rarity(self, word: str) -> float:
         stem = self.analyzer.stem(word)
-        if not stem:
-            return 0.0
-        number = self.vocabulary.find(stem)
+        return self.rarity_of(stem) if stem else 0.0
+
+    def rarity_of(self, term: str) -> float:
+        """Idf of an index term; the highest for one that no memory holds."""
+        known: dict[str, float] = self.derived("rarity", dict)
+        if term not in known:
+            known[term] = self._measure_rarity(term)
+        return known[term]
+
+    def _measure_rarity(self, term: str) -> float:
+        number = self.vocabulary.find(term)
         docs = self.postings.of(number)[0] if number is not None else ()
         return idf(len(self), int(np.count_nonzero(self.alive.values[docs])) if len(docs) else 0)
+
+    def holders(self, term: str, slots: NDArray[np.int64]) -> Mask:
+        """Which of some slots hold an index term."""
+        number = self.vocabulary.find(term)
+        return np.isin(slots, self.postings.of(number)[0]) if number is not None else np.zeros(len(slots), np.bool_)
+
+    def cosines_among(self, slots: NDArray[np.int64]) -> NDArray[np.float32] | None:
+        """The cosine of each pair of slots, None if no memory has a vector."""
+        if self.vectors.width is None:
+            return None
+        rows = self.vectors.values[slots]
+        return rows @ rows.T
 
     def mean_cosine(self, query: NDArray[np.float32], *, cold: bool, replies: bool) -> float:
         """The mean cosine of a query with all memories that have a vector, or with those that are no replies."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mnemoloom.errors import CorruptionError
 
-__all__ = ["CALLER", "StoreFacts", "read_facts", "write_fact"]
+__all__ = ["CALLER", "StoreFacts", "read_fact", "read_facts", "write_fact"]
 
 CALLER = "caller"  # the encoder of vectors that the caller brought along
 
@@ -57,6 +57,12 @@ def read_facts(connection: sqlite3.Connection) -> StoreFacts:
         )
     except (KeyError, ValueError) as error:
         raise CorruptionError(f"table meta of the store is damaged: {error!r}") from error
+
+
+def read_fact(connection: sqlite3.Connection, key: str) -> bytes | None:
+    """One fact, None if it is not known."""
+    row = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+    return row[0] if row else None
 
 
 def write_fact(connection: sqlite3.Connection, key: str, value: bytes | None) -> None:

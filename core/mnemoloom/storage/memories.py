@@ -30,6 +30,8 @@ __all__ = [
     "insert",
     "item_of",
     "label_namespace",
+    "link",
+    "linked",
     "log_head",
     "namespace_number",
     "namespaces",
@@ -199,6 +201,26 @@ def touch(connection: sqlite3.Connection, accessed: Iterable[tuple[int, int]]) -
         "ON CONFLICT (memory) DO UPDATE SET accessed = excluded.accessed",
         ((memory, moment, memory) for memory, moment in accessed),
     )
+
+
+def link(connection: sqlite3.Connection, kind: str, pairs: Iterable[tuple[int, int]]) -> None:
+    """Note links (source, target) of a kind between memories that still exist."""
+    connection.executemany(
+        "INSERT OR IGNORE INTO links SELECT ?, ?, ? WHERE EXISTS (SELECT 1 FROM memories WHERE id = ?) "
+        "AND EXISTS (SELECT 1 FROM memories WHERE id = ?)",
+        ((source, kind, target, source, target) for source, target in pairs),
+    )
+
+
+def linked(connection: sqlite3.Connection, kind: str, ids: Iterable[int]) -> list[tuple[int, int]]:
+    """The links of a kind that begin or end at one of some memories."""
+    asked = json.dumps(list(ids))
+    found = connection.execute(
+        "SELECT source, target FROM links WHERE kind = ? AND source IN (SELECT value FROM json_each(?)) "
+        "UNION SELECT source, target FROM links WHERE kind = ? AND target IN (SELECT value FROM json_each(?))",
+        (kind, asked, kind, asked),
+    )
+    return list(found)
 
 
 def find(connection: sqlite3.Connection, namespace: int, external_id: str) -> int | None:

@@ -63,7 +63,18 @@ CREATE TABLE log (
 ) STRICT;
 """
 
-_STEPS = (_M001_TABLES,)
+# What recall found out about pairs of memories: evidence, not truth, and gone with either of them.
+_M002_LINKS = """
+CREATE TABLE links (
+    source INTEGER NOT NULL REFERENCES memories (id) ON DELETE CASCADE,
+    kind TEXT NOT NULL,
+    target INTEGER NOT NULL REFERENCES memories (id) ON DELETE CASCADE,
+    PRIMARY KEY (source, kind, target)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX links_by_target ON links (target);
+"""
+
+_STEPS = (_M001_TABLES, _M002_LINKS)
 FORMAT = len(_STEPS)
 
 

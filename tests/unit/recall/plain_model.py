@@ -16,8 +16,8 @@ import numpy as np
 
 from mnemoloom import AssistantProfile, ConcertProfile, Embedder, Record, Tier, TokenEmbedder, WeightedProfile
 from mnemoloom.lexical import Analyzer
-from mnemoloom.recall.cues import cues_for
 from mnemoloom.recall.dates import DateCue
+from mnemoloom.recall.languages import cues_for
 from mnemoloom.recall.late import seeded_projection
 from mnemoloom.recall.query import Query, read_query
 from mnemoloom.recall.speakers import Names, is_reply

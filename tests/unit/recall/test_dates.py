@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnemoloom.recall.cues import CUES
 from mnemoloom.recall.dates import DateCue, date_fit, read_date
+from mnemoloom.recall.languages import CUES
 
 MONTHS = CUES["english"].months
 NAMES = list(calendar.month_name)[1:]

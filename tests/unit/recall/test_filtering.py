@@ -68,13 +68,13 @@ def view(record: Record) -> dict[str, Any]:
 
 
 def fixed(hit: Hit) -> dict[str, float]:
-    """The parts that no filter changes: MaxSim is scaled among the best of those that may be hits."""
-    return {name: value for name, value in hit.parts.items() if name != "maxsim"}
+    """The parts that no filter changes: MaxSim and the update rule compare the best of those that may be hits."""
+    return {name: value for name, value in hit.parts.items() if name not in ("maxsim", "update")}
 
 
 @settings(deadline=None, max_examples=100)
 @given(shelves(), st.sampled_from(QUERIES), st.sampled_from(WARM), ENCODERS, st.sampled_from(sorted(PROFILES)))
-def test_a_filter_hides_what_does_not_match_and_changes_no_part_but_the_reranking(
+def test_a_filter_hides_what_does_not_match_and_changes_no_part_but_reranking_and_updates(
     drafts: list[Draft], query: str, restriction: dict[str, Any], embedder: Embedder | None, profile: str
 ) -> None:
     with open_with(drafts, embedder) as memory:

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from mnemoloom.ports import TokenVectors
-from mnemoloom.recall.late import Projection, principal_projection, seeded_projection
-from mnemoloom.recall.late import maxsim as flat_maxsim
+from mnemoloom.recall.late import Projection, principal_projection, seeded_projection, token_matches
 
 WEIGHTS = {"a": 1.0, "b": 2.5, "the": 0.0, "c": 0.25}
 
@@ -31,7 +30,7 @@ def maxsim(
     blocks = [np.zeros((0, projection.basis.shape[1]), np.int8) if codes is None else codes for codes in memories]
     counts = np.array([len(block) for block in blocks], np.int64)
     codes = np.concatenate([np.zeros((0, projection.basis.shape[1]), np.int8), *blocks])
-    return flat_maxsim(query, codes, counts, projection, weight)
+    return token_matches(query, codes, counts, projection, weight).scores()
 
 
 def slowly(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from mnemoloom.lexical import Analyzer
-from mnemoloom.recall.cues import cues_for
 from mnemoloom.recall.dates import DateCue
+from mnemoloom.recall.languages import cues_for
 from mnemoloom.recall.query import Query, read_query
 from mnemoloom.recall.speakers import Names
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mnemoloom.lexical import Analyzer
-from mnemoloom.recall.cues import CUES
+from mnemoloom.recall.languages import CUES
 from mnemoloom.recall.speakers import ROLES, Names, is_name, is_reply, is_user
 
 STOP_WORDS = Analyzer().stop_words

@@ -107,9 +107,10 @@ def test_asking_why_leaves_no_trace(memory: Memory) -> None:
 
 
 def test_an_explanation_reads_as_text(memory: Memory) -> None:
-    text = str(memory.why("dog", 4))
-    assert text.splitlines() == [
+    explanation = memory.why("dog", 4)
+    assert str(explanation).splitlines() == [
         "memory 4 is not recalled for 'dog' (profile dialogue)",
         "  passed namespace: it is in this namespace",
         "  lost at tier: cold memories are recalled only with tier='cold'",
+        f"  confidence {explanation.confidence:.2f}",
     ]

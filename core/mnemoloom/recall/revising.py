@@ -1,0 +1,88 @@
+"""The update rule applied to a ranking: which of the ten best speak of the same thing at different times."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnemoloom.config import UpdateRule
+from mnemoloom.recall.query import Query
+from mnemoloom.recall.ranking import Ranking
+from mnemoloom.recall.shelf import Shelf
+from mnemoloom.recall.updates import Asked, Statement, inherit
+from mnemoloom.recall.values import stated_values
+
+__all__ = ["UPDATE_POOL", "Revised", "revise", "shared_rarity", "statement"]
+
+UPDATE_POOL = 10  # the best so many may change places
+
+Slots = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Revised:
+    """A ranking after the rule, and the pairs of slots (newer, older) that contradict each other."""
+
+    ranking: Ranking
+    pairs: tuple[tuple[int, int], ...] = ()
+
+
+def revise(
+    ranking: Ranking, texts: Mapping[int, str], shelf: Shelf, query: Query, asked: Asked, rule: UpdateRule
+) -> Revised:
+    """Let newer statements take the place of older ones among the ten best; `texts` holds those of the ten, by slot.
+
+    Replies of an assistant state no facts of the user's: they keep their places.
+    """
+    replies = shelf.replies()
+    pool = [i for i, slot in enumerate(ranking.slots[:UPDATE_POOL]) if int(slot) in texts and not replies[slot]]
+    if len(pool) < 2:
+        return Revised(ranking)
+    slots = ranking.slots[pool]
+    scores = [ranking.score(place) for place in pool]
+    raised, pairs = inherit(
+        scores,
+        [statement(shelf, int(slot), texts[int(slot)]) for slot in slots],
+        asked,
+        shared=shared_rarity(shelf, query.topic_terms, slots),
+        cosines=shelf.cosines_among(slots),
+        changed=rule.changed,
+        unchanged=rule.unchanged,
+        words=rule.words,
+        alike=rule.alike,
+    )
+    if not pairs:
+        return Revised(ranking)
+    found = [(int(slots[i]), int(slots[j])) for i, j in pairs]
+    if not asked.newest:
+        found = [(newer, older) for older, newer in found]
+    return Revised(_reordered(ranking, pool, np.subtract(raised, scores)), tuple(found))
+
+
+def statement(shelf: Shelf, slot: int, text: str) -> Statement:
+    """What a memory says, as the rule reads it."""
+    cues = shelf.cues
+    told = bool(cues.update.search(text.lower()))
+    return Statement(int(shelf.times.values[slot]), stated_values(text, cues), told)
+
+
+def shared_rarity(shelf: Shelf, terms: tuple[str, ...], slots: Slots) -> NDArray[np.float64]:
+    """The rarity of the terms that two slots both hold, for each pair; shape (len(slots), len(slots))."""
+    rarity = np.array([shelf.rarity_of(term) for term in terms])
+    held = np.array([shelf.holders(term, slots) for term in terms], np.float64).reshape(len(terms), len(slots))
+    shared: NDArray[np.float64] = (held * rarity[:, None]).T @ held
+    return shared
+
+
+def _reordered(ranking: Ranking, pool: list[int], gained: NDArray[Any]) -> Ranking:
+    """The ranking with what the rule gave as a part of its own; only places of the pool change hands."""
+    parts = ranking.parts | {"update": np.zeros(len(ranking.slots))}
+    parts["update"][pool] = gained
+    total = sum(parts.values(), np.zeros(len(ranking.slots)))
+    order = np.arange(len(ranking.slots))
+    order[pool] = np.array(pool)[np.argsort(-total[pool], kind="stable")]
+    return replace(ranking, slots=ranking.slots[order], parts={name: part[order] for name, part in parts.items()})

@@ -1,0 +1,104 @@
+"""Updates: the newer statement inherits the rank of the one that it replaces.
+
+A question for a value finds every message that ever stated it, and the oldest is often the best match in words.
+Among the ten best, a newer one that contradicts an older one takes its place:
+
+    s'_i = max(s'_i, s'_j + .001 + .02 · s_i)   for newer i and older j in conflict with s_i ≥ d · s_j
+
+d is lower when i says that something changed. It acts only on questions for one current value, or, with older and
+newer exchanged, for the original one; and it only reorders these ten. Nothing is demoted by its age.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnemoloom.recall.cues import Cues
+from mnemoloom.recall.values import Value
+
+__all__ = ["Asked", "Statement", "asked_value", "conflicts", "inherit"]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a question wants of several versions.
+
+    newest: the current one; else the original one. explicit: it says so itself ("now", "first").
+    kinds: the kinds of value that it asks for, empty if for none.
+    """
+
+    newest: bool
+    explicit: bool
+    kinds: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A candidate: when it was said (ms), the values that it states, whether it tells of a change."""
+
+    time: int
+    values: frozenset[Value]
+    tells_change: bool
+
+
+def asked_value(query: str, cues: Cues) -> Asked | None:
+    """Which version a question asks for; None where it asks for none, for several, or for the past."""
+    lower = query.lower()
+    kinds = frozenset(kind for kind, pattern in cues.asked.items() if pattern.search(lower))
+    if cues.newest.search(lower):
+        return Asked(True, True, kinds)
+    if cues.original.search(lower):
+        return Asked(False, True, kinds)
+    if not kinds or cues.over_time.search(lower):
+        return None
+    return Asked(True, False, kinds)
+
+
+def conflicts(one: Statement, other: Statement, kinds: frozenset[str]) -> bool:
+    """Whether both state a value of the kinds asked for, and `one` states one that `other` does not."""
+    mine = {value for value in one.values if value.kind in kinds}
+    theirs = {value for value in other.values if value.kind in kinds}
+    return bool(mine and theirs and mine - theirs)
+
+
+def inherit(
+    scores: Sequence[float],
+    statements: Sequence[Statement],
+    asked: Asked,
+    *,
+    shared: NDArray[np.floating[Any]],
+    cosines: NDArray[np.floating[Any]] | None,
+    changed: float,
+    unchanged: float,
+    words: float,
+    alike: float,
+) -> tuple[list[float], list[tuple[int, int]]]:
+    """The scores after the rule, and the pairs (i, j) in which i took the place of j.
+
+    Parameters
+    ----------
+    shared: shape (n, n); [i, j] is the rarity (idf) of the query's words that both hold; [j, j] of those j holds.
+    cosines: shape (n, n), or None without vectors. In answer to an explicit question, statements without a value
+        of the kinds asked for contradict each other if they are `alike`.
+    changed, unchanged: d, for a statement that tells of a change and for others.
+    words: i must hold this share of the rarity of the query's words that j holds.
+    """
+    order = sorted(range(len(scores)), key=lambda i: statements[i].time, reverse=not asked.newest)
+    raised, pairs = list(scores), []
+    for later, i in enumerate(order):
+        for j in order[:later]:
+            share = changed if statements[i].tells_change else unchanged
+            if scores[i] < share * scores[j] or statements[i].time == statements[j].time:
+                continue
+            speak_alike = asked.explicit and cosines is not None and cosines[i, j] >= alike
+            if not speak_alike and not conflicts(statements[i], statements[j], asked.kinds):
+                continue
+            if shared[i, j] >= words * shared[j, j]:
+                pairs.append((i, j))
+                raised[i] = max(raised[i], scores[j] + 0.001 + 0.02 * scores[i])
+    return raised, pairs
