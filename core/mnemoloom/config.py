@@ -171,17 +171,19 @@ class UpdateRule:
     """When a newer statement takes the place of an older one that it contradicts, among the ten best.
 
     changed, unchanged: its score must be at least this share of the older one's; `changed` if it tells of a change.
-    words: it must hold this share, by rarity, of the question's words that the older one holds.
-    alike: without values to compare, and only if the question asks for "now" or "first", the cosine of a pair.
+    alike: where values do not tell, and only if the question asks for "now" or "first", the least cosine of a pair.
+    rewording: the share of the score that such a pair needs.
+    words: the newer one must hold this share, by rarity, of the question's words that the older one holds.
     """
 
     changed: float = 0.45
     unchanged: float = 0.75
+    alike: float = 0.55
+    rewording: float = 0.8
     words: float = 0.3
-    alike: float = 0.5
 
     def __post_init__(self) -> None:
-        for name in ("changed", "unchanged", "words", "alike"):
+        for name in ("changed", "unchanged", "alike", "rewording", "words"):
             _within(self, name, 0.0, 1.0)
 
 

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from abstention import Confidences, foreign_probes
 from baselines import rankers
 from probes import Conversation, Probe, encoder_named, fill, interval, mean, measures, read_conversations
 from tqdm import tqdm
 
-from mnemoloom import Config, Embedder, Memory
+from mnemoloom import Config, Embedder, Memory, RecallResult
 from mnemoloom.config import Profile
 
 Rows = list[dict[str, Any]]
@@ -34,6 +35,7 @@ def run(
 ) -> dict[str, Any]:
     """Ask every probe of every conversation; the figures as one JSON object."""
     rows: Rows = []
+    sure = Confidences()
     by_baseline: dict[str, Rows] = defaultdict(list)
     milliseconds: list[float] = []
     ingested, seconds, profiles = 0, 0.0, set()
@@ -44,11 +46,15 @@ def run(
             seconds += time.perf_counter() - start
             ingested += len(conversation.turns)
             for probe in conversation.probes:
+                result, took = ask(memory, probe, profile)
+                sure.add(result, probe, conversation.id)
                 if probe.evidence:
-                    row, took, used = ask(memory, probe, profile)
-                    rows.append(row | {"conversation": conversation.id})
+                    ranked = [str(hit.external_id) for hit in result]
+                    rows.append(row_of(probe, ranked) | {"conversation": conversation.id})
                     milliseconds.append(took)
-                    profiles.add(used)
+                    profiles.add(result.profile)
+            for probe in foreign_probes(conversation, conversations):
+                sure.add_foreign(memory.recall(probe.question, profile=None if profile == "auto" else profile))
         if with_baselines:
             for name, rank in rankers(conversation, encoder).items():
                 by_baseline[name] += [
@@ -60,21 +66,20 @@ def run(
         "profile": ",".join(sorted(profiles)),
         "n": len([row for row in rows if row["kind"] == "recall"]),
         **report,
-        "abstention": None,
+        "abstention": sure.report(),
         "query_ms": {f"p{p}": round(float(np.percentile(milliseconds, p)), 3) for p in (50, 95)},
         "ingest_per_s": round(ingested / seconds, 1),
         "baselines": {name: _flat(report_of(found)) for name, found in by_baseline.items()},
     }
 
 
-def ask(memory: Memory, probe: Probe, profile: str | Profile) -> tuple[dict[str, Any], float, str]:
-    """A probe's row; the time of asking again, which leaves out the encoding of the question."""
+def ask(memory: Memory, probe: Probe, profile: str | Profile) -> tuple[RecallResult, float]:
+    """A probe's result; the time of asking again in milliseconds, which leaves out the encoding of the question."""
     chosen = None if profile == "auto" else profile
     result = memory.recall(probe.question, k=20, profile=chosen)
     start = time.perf_counter()
     memory.recall(probe.question, k=20, profile=chosen)
-    took = (time.perf_counter() - start) * 1000
-    return row_of(probe, [str(hit.external_id) for hit in result]), took, result.profile
+    return result, (time.perf_counter() - start) * 1000
 
 
 def row_of(probe: Probe, ranked: list[str]) -> dict[str, Any]:

@@ -48,12 +48,9 @@ def revise(
         scores,
         [statement(shelf, int(slot), texts[int(slot)]) for slot in slots],
         asked,
+        rule,
         shared=shared_rarity(shelf, query.topic_terms, slots),
         cosines=shelf.cosines_among(slots),
-        changed=rule.changed,
-        unchanged=rule.unchanged,
-        words=rule.words,
-        alike=rule.alike,
     )
     if not pairs:
         return Revised(ranking)

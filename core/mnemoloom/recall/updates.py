@@ -5,8 +5,10 @@ Among the ten best, a newer one that contradicts an older one takes its place:
 
     s'_i = max(s'_i, s'_j + .001 + .02 · s_i)   for newer i and older j in conflict with s_i ≥ d · s_j
 
-d is lower when i says that something changed. It acts only on questions for one current value, or, with older and
-newer exchanged, for the original one; and it only reorders these ten. Nothing is demoted by its age.
+d is lower when i says that something changed. Statements without values contradict each other when they are alike
+and the question asks for "now" or "first"; of several the newest, or the oldest, comes first. The rule acts only on
+questions for one current value, or, with older and newer exchanged, for the original one; and it only reorders these
+ten. Nothing is demoted by its age.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mnemoloom.config import UpdateRule
 from mnemoloom.recall.cues import Cues
 from mnemoloom.recall.values import Value
 
@@ -70,35 +73,31 @@ def inherit(
     scores: Sequence[float],
     statements: Sequence[Statement],
     asked: Asked,
+    rule: UpdateRule,
     *,
     shared: NDArray[np.floating[Any]],
     cosines: NDArray[np.floating[Any]] | None,
-    changed: float,
-    unchanged: float,
-    words: float,
-    alike: float,
 ) -> tuple[list[float], list[tuple[int, int]]]:
     """The scores after the rule, and the pairs (i, j) in which i took the place of j.
 
     Parameters
     ----------
     shared: shape (n, n); [i, j] is the rarity (idf) of the query's words that both hold; [j, j] of those j holds.
-    cosines: shape (n, n), or None without vectors. In answer to an explicit question, statements without a value
-        of the kinds asked for contradict each other if they are `alike`.
-    changed, unchanged: d, for a statement that tells of a change and for others.
-    words: i must hold this share of the rarity of the query's words that j holds.
+    cosines: shape (n, n), or None without vectors.
     """
     order = sorted(range(len(scores)), key=lambda i: statements[i].time, reverse=not asked.newest)
     raised, pairs = list(scores), []
     for later, i in enumerate(order):
         for j in order[:later]:
-            share = changed if statements[i].tells_change else unchanged
-            if scores[i] < share * scores[j] or statements[i].time == statements[j].time:
+            if statements[i].time == statements[j].time or shared[i, j] < rule.words * shared[j, j]:
                 continue
-            speak_alike = asked.explicit and cosines is not None and cosines[i, j] >= alike
-            if not speak_alike and not conflicts(statements[i], statements[j], asked.kinds):
+            if conflicts(statements[i], statements[j], asked.kinds):
+                share, gain = rule.changed if statements[i].tells_change else rule.unchanged, 0.02 * scores[i]
+            elif asked.explicit and cosines is not None and cosines[i, j] >= rule.alike:
+                share, gain = rule.rewording, 0.002 * later
+            else:
                 continue
-            if shared[i, j] >= words * shared[j, j]:
+            if scores[i] >= share * scores[j]:
                 pairs.append((i, j))
-                raised[i] = max(raised[i], scores[j] + 0.001 + 0.02 * scores[i])
+                raised[i] = max(raised[i], scores[j] + 0.001 + gain)
     return raised, pairs
