@@ -11,17 +11,60 @@ from typing import TYPE_CHECKING, Any
 from mnemoloom.__about__ import __version__
 
 if TYPE_CHECKING:
+    from .chat_history import MnemoloomChatMessageHistory
+    from .classic import MnemoloomMemory
+    from .embeddings import CoreEmbeddings, LangChainEmbedder
+    from .middleware import MnemoloomMiddleware
+    from .ollama import create_ollama_agent, create_ollama_chat
+    from .retrievers import MnemoloomRetriever
     from .scope import PER_USER, MemoryContext, Scope, memory_for, namespace_for
+    from .store import MnemoloomStore
+    from .store_labels import escape_label, unescape_label
+    from .tools import create_memory_tools
+    from .vectorstores import MnemoloomVectorStore
 
 _HOMES = {
     "PER_USER": "scope",
+    "CoreEmbeddings": "embeddings",
+    "LangChainEmbedder": "embeddings",
     "MemoryContext": "scope",
+    "MnemoloomChatMessageHistory": "chat_history",
+    "MnemoloomMemory": "classic",
+    "MnemoloomMiddleware": "middleware",
+    "MnemoloomRetriever": "retrievers",
+    "MnemoloomStore": "store",
+    "MnemoloomVectorStore": "vectorstores",
     "Scope": "scope",
+    "create_memory_tools": "tools",
+    "create_ollama_agent": "ollama",
+    "create_ollama_chat": "ollama",
+    "escape_label": "store_labels",
     "memory_for": "scope",
     "namespace_for": "scope",
+    "unescape_label": "store_labels",
 }
 
-__all__ = ["PER_USER", "MemoryContext", "Scope", "__version__", "memory_for", "namespace_for"]
+__all__ = [
+    "PER_USER",
+    "CoreEmbeddings",
+    "LangChainEmbedder",
+    "MemoryContext",
+    "MnemoloomChatMessageHistory",
+    "MnemoloomMemory",
+    "MnemoloomMiddleware",
+    "MnemoloomRetriever",
+    "MnemoloomStore",
+    "MnemoloomVectorStore",
+    "Scope",
+    "__version__",
+    "create_memory_tools",
+    "create_ollama_agent",
+    "create_ollama_chat",
+    "escape_label",
+    "memory_for",
+    "namespace_for",
+    "unescape_label",
+]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401
