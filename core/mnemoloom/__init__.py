@@ -14,6 +14,7 @@ from mnemoloom.errors import LoomError
 from mnemoloom.filters import where
 from mnemoloom.memory import Memory
 from mnemoloom.ports import Embedder, TokenEmbedder, TokenVectors
+from mnemoloom.recall.nearest import Nearest
 from mnemoloom.records import Draft, Explanation, Hit, RecallResult, Record, Stage, Tier
 from mnemoloom.statistics import Stats
 from mnemoloom.storage.verify import VerifyReport
@@ -30,6 +31,7 @@ __all__ = [
     "LoomError",
     "ManualClock",
     "Memory",
+    "Nearest",
     "RecallResult",
     "Record",
     "Stage",

@@ -20,6 +20,7 @@ from mnemoloom.opened import OpenStore
 from mnemoloom.ports import Embedder
 from mnemoloom.recall.engine import Recaller, Request, matching_ids
 from mnemoloom.recall.live import LiveShelf
+from mnemoloom.recall.nearest import Nearest
 from mnemoloom.records import Draft, Explanation, RecallResult, Record, Tier
 from mnemoloom.reembedding import Progress, learn_projection, reembed
 from mnemoloom.remembering import Existing, Missing, Writer
@@ -106,10 +107,15 @@ class Memory(AsyncVerbs):
         """A handle on another namespace of the same store. They share the store: closing one closes both."""
         return Memory(self._opened, check_namespace(labels, limits=self._opened.config.limits))
 
-    def namespaces(self) -> list[tuple[str, ...]]:
-        """Every namespace of the store that was ever written to."""
+    def namespaces(self, *, occupied: bool = False) -> list[tuple[str, ...]]:
+        """Every namespace of the store that was ever written to; with `occupied`, those that hold a memory now."""
         with self._opened.store.reading() as connection:
-            return memories.namespaces(connection)
+            return memories.namespaces(connection, occupied=occupied)
+
+    @property
+    def embedder(self) -> Embedder | None:
+        """What encodes texts and questions."""
+        return self._opened.encoding and self._opened.encoding.embedder
 
     # -- writing ------------------------------------------------------------------------------------
 
@@ -267,6 +273,44 @@ class Memory(AsyncVerbs):
         request = self._request(query, k, profile, where, speaker, session, after, before, tier, 0, asker, vector, True)
         unknown_too = isinstance(key, int) and not isinstance(key, bool)
         return self._recaller.why(request, int(key) if unknown_too else self._id(key))
+
+    def nearest(
+        self,
+        query: str | None = None,
+        k: int | None = None,
+        *,
+        vector: Any = None,  # noqa: ANN401 - anything numpy reads as a row
+        where: Where | None = None,
+    ) -> Nearest:
+        """The ids of memories by the cosine of their vectors with the query's alone, best first, and those cosines.
+
+        Nothing else takes part and every vector is compared, so that results of several namespaces can be merged.
+        Cold memories take part only when the filter asks for their tier.
+
+        Parameters
+        ----------
+        query: what to encode, or `vector`: its encoding, shape (d,).
+        k: how many, at most; None for all.
+
+        Raises
+        ------
+        EmbedderError: no encoder, and no vector. TextError, VectorError, FilterError, ValidationError.
+        """
+        limits = self._opened.config.limits
+        if (query is None) == (vector is None):
+            raise ValidationError("nearest takes a query or a vector, one of them")
+        if k is not None:
+            check_count(k, "k", low=1)
+        condition = parse_filter(where)
+        text = None if query is None else check_text(query, limits=limits, name="query")
+        request = Request(
+            query=text or "",
+            k=1,
+            condition=condition,
+            cold=asks_for(condition, "tier", Tier.COLD.value),
+            vector=None if vector is None else raw_row(vector),
+        )
+        return self._recaller.nearest(request, text=text, k=k)
 
     def get(self, key: Key) -> Record:
         """One memory. Raises UnknownMemoryError."""
