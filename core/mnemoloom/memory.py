@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnemoloom.clock import Clock, SystemClock
-from mnemoloom.config import Config, Durability, Profile
+from mnemoloom.config import Config, Durability, Limits, Profile
 from mnemoloom.drafts import check_count, check_draft, check_namespace, check_text, check_tier, raw_row
 from mnemoloom.errors import ConfigError, EmbedderError, UnknownMemoryError, ValidationError
 from mnemoloom.filters import Filter, asks_for, common, conjoin, parse_filter
@@ -113,9 +113,14 @@ class Memory(AsyncVerbs):
             return memories.namespaces(connection, occupied=occupied)
 
     @property
+    def limits(self) -> Limits:
+        """What may be passed in."""
+        return self._opened.config.limits
+
+    @property
     def embedder(self) -> Embedder | None:
         """What encodes texts and questions."""
-        return self._opened.encoding and self._opened.encoding.embedder
+        return None if self._opened.encoding is None else self._opened.encoding.embedder
 
     # -- writing ------------------------------------------------------------------------------------
 

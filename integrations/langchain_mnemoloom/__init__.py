@@ -13,23 +13,22 @@ from mnemoloom.__about__ import __version__
 if TYPE_CHECKING:
     from .chat_history import MnemoloomChatMessageHistory
     from .classic import MnemoloomMemory
-    from .embeddings import CoreEmbeddings, LangChainEmbedder
+    from .embeddings import LangChainEmbedder, MnemoloomEmbeddings
     from .middleware import MnemoloomMiddleware
     from .ollama import create_ollama_agent, create_ollama_chat
     from .retrievers import MnemoloomRetriever
     from .scope import PER_USER, MemoryContext, Scope, memory_for, namespace_for
-    from .store import MnemoloomStore
-    from .store_labels import escape_label, unescape_label
+    from .store import MnemoloomStore, escape_label, unescape_label
     from .tools import create_memory_tools
     from .vectorstores import MnemoloomVectorStore
 
 _HOMES = {
     "PER_USER": "scope",
-    "CoreEmbeddings": "embeddings",
     "LangChainEmbedder": "embeddings",
     "MemoryContext": "scope",
     "MnemoloomChatMessageHistory": "chat_history",
     "MnemoloomMemory": "classic",
+    "MnemoloomEmbeddings": "embeddings",
     "MnemoloomMiddleware": "middleware",
     "MnemoloomRetriever": "retrievers",
     "MnemoloomStore": "store",
@@ -38,18 +37,18 @@ _HOMES = {
     "create_memory_tools": "tools",
     "create_ollama_agent": "ollama",
     "create_ollama_chat": "ollama",
-    "escape_label": "store_labels",
+    "escape_label": "store",
     "memory_for": "scope",
     "namespace_for": "scope",
-    "unescape_label": "store_labels",
+    "unescape_label": "store",
 }
 
 __all__ = [
     "PER_USER",
-    "CoreEmbeddings",
     "LangChainEmbedder",
     "MemoryContext",
     "MnemoloomChatMessageHistory",
+    "MnemoloomEmbeddings",
     "MnemoloomMemory",
     "MnemoloomMiddleware",
     "MnemoloomRetriever",

@@ -28,7 +28,7 @@ MemoryToolName = Literal["save_memory", "search_memory", "update_memory", "forge
 
 _NAMES: tuple[MemoryToolName, ...] = ("save_memory", "search_memory", "update_memory", "forget_memory")
 _MOST = 50
-_BY_MODEL = {"source": "agent", "trust": "model"}
+_SOURCE, _TRUST = "agent", "model"
 
 Runtime = ToolRuntime[Any, Any]
 Found = tuple[str, list[dict[str, Any]]]
@@ -103,12 +103,12 @@ def _save_tool(memory: Memory, scope: Scope) -> BaseTool:
     def save_memory(content: str, runtime: Runtime = None) -> str:  # type: ignore[assignment]  # see _tool
         mine = memory_for(memory, scope, runtime)
         with _told_to_the_model():
-            return f"Saved as memory {mine.remember(content, **_BY_MODEL)}."
+            return f"Saved as memory {mine.remember(content, source=_SOURCE, trust=_TRUST)}."
 
     async def asave_memory(content: str, runtime: Runtime = None) -> str:  # type: ignore[assignment]
         mine = memory_for(memory, scope, runtime)
         with _told_to_the_model():
-            return f"Saved as memory {await mine.aremember(content, **_BY_MODEL)}."
+            return f"Saved as memory {await mine.aremember(content, source=_SOURCE, trust=_TRUST)}."
 
     return _tool(
         save_memory,
@@ -147,7 +147,7 @@ def _update_tool(memory: Memory, scope: Scope) -> BaseTool:
         mine = memory_for(memory, scope, runtime)
         with _told_to_the_model():
             mine.get(memory_id)
-            new = mine.remember(content, **_BY_MODEL)
+            new = mine.remember(content, source=_SOURCE, trust=_TRUST)
             mine.forget_many([memory_id], missing="skip")
         return f"Memory {memory_id} is replaced by memory {new}."
 
@@ -155,7 +155,7 @@ def _update_tool(memory: Memory, scope: Scope) -> BaseTool:
         mine = memory_for(memory, scope, runtime)
         with _told_to_the_model():
             await mine.aget(memory_id)
-            new = await mine.aremember(content, **_BY_MODEL)
+            new = await mine.aremember(content, source=_SOURCE, trust=_TRUST)
             await mine.aforget_many([memory_id], missing="skip")
         return f"Memory {memory_id} is replaced by memory {new}."
 

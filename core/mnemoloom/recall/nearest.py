@@ -33,6 +33,7 @@ def by_cosine(
         return Nearest(np.empty(0, np.int64), np.empty(0, np.float64))
     slots = np.flatnonzero(allowed & shelf.has_vector.values)
     # Equal texts must come out equal, wherever their rows stand: the eighth digit of a float32 sum is noise.
-    cosines = np.clip(np.round(shelf.vectors.scores(vector)[slots].astype(np.float64), 7), -1.0, 1.0)
+    raw: NDArray[np.float64] = shelf.vectors.scores(vector)[slots].astype(np.float64)
+    cosines: NDArray[np.float64] = np.clip(np.round(raw, 7), -1.0, 1.0)
     order = np.lexsort((slots, -cosines))[:k]
     return Nearest(shelf.ids.values[slots[order]].astype(np.int64), cosines[order])
