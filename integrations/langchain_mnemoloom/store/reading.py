@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mnemoloom import Memory, where
 from mnemoloom.filters import Filter, conjoin
 
-from .filters import ValueFilter, parse_value_filter
+from ..filters import ValueFilter, parse_value_filter
 from .items import StoredItem, head_id
 from .labels import Labels, matches_all, starts_with
 
@@ -20,6 +20,7 @@ __all__ = ["HEADS", "Found", "Reader"]
 
 HEADS = where("metadata", "key").exists()
 _FURTHER = where("metadata", "item").exists()
+_VALUE = ("metadata", "value")
 _CHUNK = 200  # hits that are looked up at once
 _KEYS = 1_000  # a filter's list holds no more
 
@@ -86,7 +87,7 @@ class Reader:
 
     def search(self, op: SearchOp, *, now: int) -> list[Found]:
         """One page of the items below a prefix: by cosine if there is a query, else the newest first."""
-        value_filter = parse_value_filter(op.filter)
+        value_filter = parse_value_filter(op.filter, base=_VALUE)
         below = [labels for labels in self.namespaces() if starts_with(labels, op.namespace_prefix)]
         if self._by_meaning and op.query and op.query.strip():
             return self._page_by_meaning(op, op.query, below, value_filter, now)

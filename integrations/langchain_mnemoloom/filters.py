@@ -1,22 +1,23 @@
-"""Filters on an item's value, typed as JSON is: true is not 1, "10" is not 10, and what is missing is not less.
+"""Filters as LangChain and LangGraph write them, typed as JSON is: true is not 1, and what is missing is not less.
 
 A filter is split into a condition that the core can answer and a rest that is looked up in the value itself: the
-core compares single values, while LangGraph also asks for whole lists and objects.
+core compares single values, while frameworks also ask for whole lists and objects.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from mnemoloom.errors import FilterError
 from mnemoloom.filters import Compare, Filter, Op, conjoin
 
-__all__ = ["ValueFilter", "parse_value_filter"]
+__all__ = ["COMPARISONS", "EVERY_OPERATOR", "ValueFilter", "parse_value_filter"]
 
-_OPERATORS = {"$eq": Op.EQ, "$ne": Op.NE, "$gt": Op.GT, "$gte": Op.GTE, "$lt": Op.LT, "$lte": Op.LTE}
-_VALUE = ("metadata", "value")
+COMPARISONS: Final = {f"${op}": op for op in (Op.EQ, Op.NE, Op.GT, Op.GTE, Op.LT, Op.LTE)}
+EVERY_OPERATOR: Final = {f"${op}": op for op in Op}
+_OF_LISTS = (Op.IN, Op.NIN, Op.ANY, Op.ALL)
 
 Path = tuple[str, ...]
 Test = Callable[[Any], bool]
@@ -24,7 +25,7 @@ Test = Callable[[Any], bool]
 
 @dataclass(frozen=True, slots=True)
 class ValueFilter:
-    """`condition` on the record that holds the value, None for none; `rest`: tests of what lies at a path."""
+    """`condition` on the record that holds a value, None for none; `rest`: tests of what lies at a path in it."""
 
     condition: Filter | None = None
     rest: tuple[tuple[Path, Test], ...] = ()
@@ -34,11 +35,18 @@ class ValueFilter:
         return all(test(_at(value, path)) for path, test in self.rest)
 
 
-def parse_value_filter(given: Mapping[str, Any] | None) -> ValueFilter:
-    """Read a filter of LangGraph's `search`: {"color": "red", "size": {"$gte": 3}, "owner": {"name": "Ann"}}.
+def parse_value_filter(
+    given: Mapping[str, Any] | None, *, base: Path, operators: Mapping[str, Op] = COMPARISONS
+) -> ValueFilter:
+    """Read a filter such as {"color": "red", "size": {"$gte": 3}, "owner": {"name": "Ann"}, "tags": ["a", "b"]}.
 
     All entries must hold. A plain value means `$eq`; an object without operators is matched key by key, and a list
     element by element. None matches what is missing, too. Keys are keys: "a.b" is no path.
+
+    Parameters
+    ----------
+    base: where in the record the value lies.
+    operators: those that are known.
 
     Raises FilterError for another operator, or an operand that cannot be compared.
     """
@@ -47,41 +55,49 @@ def parse_value_filter(given: Mapping[str, Any] | None) -> ValueFilter:
     conditions: list[Filter] = []
     rest: list[tuple[Path, Test]] = []
     for key, wanted in (given or {}).items():
-        for found in _entries((key,), wanted):
-            if isinstance(found, Compare):
-                conditions.append(found)
+        for path, found in _entries((key,), wanted, operators):
+            if isinstance(found, _Single):
+                conditions.append(Compare((*base, *path), found.op, found.operand))
             else:
-                rest.append(found)
+                rest.append((path, found))
     return ValueFilter(conjoin(*conditions), tuple(rest))
 
 
-def _entries(path: Path, wanted: Any) -> Iterator[Compare | tuple[Path, Test]]:  # noqa: ANN401
+@dataclass(frozen=True, slots=True)
+class _Single:
+    """A comparison that the core can make."""
+
+    op: Op
+    operand: Any
+
+
+def _entries(path: Path, wanted: Any, operators: Mapping[str, Op]) -> Iterator[tuple[Path, _Single | Test]]:  # noqa: ANN401
     if not isinstance(path[-1], str):
         raise FilterError(f"a filter's key must be a string; got {path[-1]!r}")
     if not isinstance(wanted, Mapping):
-        yield _compared(path, "$eq", wanted)
+        yield path, _compared(path, Op.EQ, wanted)
         return
-    operators = [key for key in wanted if isinstance(key, str) and key.startswith("$")]
-    if operators and len(operators) < len(wanted):
+    asked = [key for key in wanted if isinstance(key, str) and key.startswith("$")]
+    if asked and len(asked) < len(wanted):
         raise FilterError(f"the filter on {path[-1]!r} must have operators or keys, not both; got {wanted!r}")
-    for operator in operators:
-        yield _compared(path, operator, wanted[operator])
-    if not operators:
+    for operator in asked:
+        if operator not in operators:
+            raise FilterError(f"filter on {path[-1]!r}: unknown operator {operator}; use one of {', '.join(operators)}")
+        yield path, _compared(path, operators[operator], wanted[operator])
+    if not asked:
         yield path, lambda value: isinstance(value, Mapping)
         for key, inner in wanted.items():
-            yield from _entries((*path, key), inner)
+            yield from _entries((*path, key), inner, operators)
 
 
-def _compared(path: Path, operator: str, operand: Any) -> Compare | tuple[Path, Test]:  # noqa: ANN401
-    if operator not in _OPERATORS:
-        raise FilterError(f"filter on {path[-1]!r}: unknown operator {operator}; use one of {', '.join(_OPERATORS)}")
-    if not isinstance(operand, (Mapping, list, tuple)):
-        return Compare((*_VALUE, *path), _OPERATORS[operator], operand)
-    if operator == "$eq":
-        return path, lambda value: _fits(value, operand)
-    if operator == "$ne":
-        return path, lambda value: not _fits(value, operand)
-    raise FilterError(f"filter on {path[-1]!r}: {operator} takes a number or a string; got {operand!r}")
+def _compared(path: Path, op: Op, operand: Any) -> _Single | Test:  # noqa: ANN401
+    if op in _OF_LISTS or not isinstance(operand, (Mapping, list, tuple)):
+        return _Single(op, operand)
+    if op is Op.EQ:
+        return lambda value: _fits(value, operand)
+    if op is Op.NE:
+        return lambda value: not _fits(value, operand)
+    raise FilterError(f"filter on {path[-1]!r}: ${op} takes a single value; got {operand!r}")
 
 
 def _fits(value: Any, wanted: Any) -> bool:  # noqa: ANN401
