@@ -4,8 +4,7 @@ The model chooses what to remember and what to ask, never whose memory it is: th
 What is found is handed over as data, fenced and escaped.
 """
 
-from __future__ import annotations
-
+# No `from __future__ import annotations`: older langchain-core looks for the type of `runtime`, not for its name.
 from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal

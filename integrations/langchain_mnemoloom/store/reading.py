@@ -21,7 +21,7 @@ __all__ = ["HEADS", "Found", "Reader"]
 HEADS = where("metadata", "key").exists()
 _FURTHER = where("metadata", "item").exists()
 _VALUE = ("metadata", "value")
-_CHUNK = 200  # hits that are looked up at once
+_GROWTH = 4  # how many more vectors are looked up when those before made too few items
 _KEYS = 1_000  # a filter's list holds no more
 
 
@@ -107,13 +107,13 @@ class Reader:
     ) -> list[Found]:
         ranks = self._ranks(query, below, value_filter.condition)
         best: dict[tuple[Labels, str], Found] = {}
-        start = 0
+        start, size = 0, op.offset + op.limit
         while start < len(ranks.ids) and len(best) < op.offset + op.limit:
-            stop = _end_of_ties(ranks.cosines, start + _CHUNK)
+            stop = _end_of_ties(ranks.cosines, start + size)
             chunk = ranks.cut(start, stop)
             for found in self._items_of(chunk, below, value_filter, now):
                 best.setdefault((found.item.namespace, found.item.key), found)  # the first is the best: max-pooling
-            start = stop
+            start, size = stop, _GROWTH * size
         return list(best.values())[op.offset : op.offset + op.limit]
 
     def _ranks(self, query: str, below: Sequence[Labels], condition: Filter | None) -> _Ranks:
