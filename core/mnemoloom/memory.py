@@ -279,6 +279,30 @@ class Memory(AsyncVerbs):
         unknown_too = isinstance(key, int) and not isinstance(key, bool)
         return self._recaller.why(request, int(key) if unknown_too else self._id(key))
 
+    def get(self, key: Key) -> Record:
+        """One memory. Raises UnknownMemoryError."""
+        memory = self._id(key)
+        with self._opened.store.reading() as connection:
+            number = self._live.number(connection)
+            noted = self._live.accessed([memory])
+            found = memories.records(connection, number, [memory], accessed=noted) if number is not None else {}
+        if memory not in found:
+            raise UnknownMemoryError(key)
+        return found[memory]
+
+    def vectors(self, keys: Iterable[Key]) -> NDArray[np.float32]:
+        """The unit vectors of memories, shape (n, d), in the order of the keys; zeros for one without a vector.
+
+        Raises UnknownMemoryError.
+        """
+        ids = self._ids(keys, missing="refuse")
+        with self._live.reading() as (_, shelf, _number):
+            slots = [shelf.slot_of(memory) for memory in ids]
+            for memory, slot in zip(ids, slots, strict=True):
+                if not slot:
+                    raise UnknownMemoryError(memory)
+            return shelf.vectors.values[slots].copy()
+
     def nearest(
         self,
         query: str | None = None,
@@ -316,30 +340,6 @@ class Memory(AsyncVerbs):
             vector=None if vector is None else raw_row(vector),
         )
         return self._recaller.nearest(request, text=text, k=k)
-
-    def get(self, key: Key) -> Record:
-        """One memory. Raises UnknownMemoryError."""
-        memory = self._id(key)
-        with self._opened.store.reading() as connection:
-            number = self._live.number(connection)
-            noted = self._live.accessed([memory])
-            found = memories.records(connection, number, [memory], accessed=noted) if number is not None else {}
-        if memory not in found:
-            raise UnknownMemoryError(key)
-        return found[memory]
-
-    def vectors(self, keys: Iterable[Key]) -> NDArray[np.float32]:
-        """The unit vectors of memories, shape (n, d), in the order of the keys; zeros for one without a vector.
-
-        Raises UnknownMemoryError.
-        """
-        ids = self._ids(keys, missing="refuse")
-        with self._live.reading() as (_, shelf, _number):
-            slots = [shelf.slot_of(memory) for memory in ids]
-            for memory, slot in zip(ids, slots, strict=True):
-                if not slot:
-                    raise UnknownMemoryError(memory)
-            return shelf.vectors.values[slots].copy()
 
     def records(self, where: Where | None = None, *, after_id: int = 0, limit: int | None = None) -> Iterator[Record]:
         """Memories in the order in which they were remembered, cold ones included; `after_id` continues a listing."""
