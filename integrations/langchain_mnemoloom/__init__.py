@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from mnemoloom.__about__ import __version__
+from mnemoloom.errors import require
 
 if TYPE_CHECKING:
     from .chat_history import MnemoloomChatMessageHistory
@@ -66,9 +67,15 @@ __all__ = [
 ]
 
 
+# The library that a module cannot do without, and the extra that brings it; for the others, langchain-core.
+_NEEDS = {"classic": ("langchain_classic", "langchain-classic"), "scope": ("mnemoloom", "langchain")}
+
+
 def __getattr__(name: str) -> Any:  # noqa: ANN401
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    library, extra = _NEEDS.get(_HOMES[name], ("langchain_core", "langchain"))
+    require(library, extra=extra)
     value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
     globals()[name] = value
     return value

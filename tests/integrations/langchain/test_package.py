@@ -78,6 +78,21 @@ def test_every_public_name_can_be_imported(name: str) -> None:
         assert getattr(langchain_mnemoloom, name) is not None
 
 
+@pytest.mark.parametrize(
+    ("name", "library", "extra"),
+    [
+        ("MnemoloomStore", "langchain_core", "langchain"),
+        ("create_memory_tools", "langchain_core", "langchain"),
+        ("MnemoloomMemory", "langchain_classic", "langchain-classic"),
+    ],
+)
+def test_a_library_that_is_missing_is_told_with_what_to_type(
+    name: str, library: str, extra: str, tmp_path: Path
+) -> None:
+    done = run(f"import sys; sys.modules[{library!r}] = None; from langchain_mnemoloom import {name}", tmp_path)
+    assert f"pip install 'mnemoloom[{extra}]'" in done.stderr
+
+
 def test_the_type_marker_and_the_pages_are_in_the_package() -> None:
     for name in ("py.typed", "MIGRATION.md", "STORE.md"):
         assert files("langchain_mnemoloom").joinpath(name).is_file()
