@@ -30,7 +30,7 @@ Names = dict[str, Any]
 def run(tmp_path: Path) -> Iterator[Callable[[str], Names]]:
     """Run the code cells of a notebook, one after the other, as Jupyter does; the names that they leave behind."""
     left: Names = {}
-    with OllamaServer(otherwise=answer, models=MODELS) as server, warnings.catch_warnings():
+    with OllamaServer(otherwise=answer, models=MODELS) as server:
 
         def run(name: str) -> Names:
             notebook = json.loads((COOKBOOK / f"{name}.ipynb").read_text(encoding="utf-8"))
@@ -45,8 +45,9 @@ def run(tmp_path: Path) -> Iterator[Callable[[str], Names]]:
             return names
 
         yield run
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # LangChain's own clients cannot be closed
         left.clear()
-        warnings.simplefilter("ignore", ResourceWarning)  # clients of LangChain that nobody can close
         gc.collect()
 
 
