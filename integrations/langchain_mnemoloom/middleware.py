@@ -1,22 +1,21 @@
 """Middleware that gives an agent a long-term memory: recall before the model, remember what was said.
 
 Once a turn it recalls what memory holds about the user's message, and shows it to the model with every call of
-that turn, in copies of the messages: neither the state nor a checkpoint ever holds it. The user's message is
+that turn, in copies of the messages: no state, checkpoint or stream of the agent ever holds it. The user's message is
 remembered before the model is asked, so that a model that fails does not lose it; the answer when it is there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Annotated, Any, cast
+import threading
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from typing import Any, cast
 
 from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse
-from langchain.agents.middleware.types import PrivateStateAttr
-from langchain_core.messages import AIMessage, AnyMessage, BaseMessage
+from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage
 from langchain_core.tools import BaseTool
-from langgraph.channels.untracked_value import UntrackedValue
 from langgraph.runtime import Runtime
-from typing_extensions import NotRequired
 
 from mnemoloom import Draft, Memory
 from mnemoloom.config import Profile
@@ -27,19 +26,33 @@ from .messages import answer_draft, external_id_of, human_drafts, new_human_mess
 from .recalling import Recollection
 from .scope import PER_USER, Scope, check_scope, memory_for
 
-__all__ = ["MnemoloomMiddleware", "RecalledState"]
+__all__ = ["MnemoloomMiddleware"]
 
 Handler = Callable[[ModelRequest[Any]], ModelResponse[Any]]
 AsyncHandler = Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
 
 
-class RecalledState(AgentState[Any]):
-    """The agent's state, and for one turn what was recalled, by the name of the middleware; never checkpointed."""
+class _Turns:
+    """What was recalled for the latest turns of all runs; bounded, because a run that fails never says so."""
 
-    recalled_memories: NotRequired[Annotated[Mapping[str, str], UntrackedValue, PrivateStateAttr]]
+    def __init__(self, most: int = 256) -> None:
+        self._blocks: OrderedDict[Hashable, str] = OrderedDict()
+        self._most, self._lock = most, threading.Lock()
+
+    def keep(self, turn: Hashable, block: str) -> str:
+        with self._lock:
+            self._blocks[turn] = block
+            self._blocks.move_to_end(turn)
+            while len(self._blocks) > self._most:
+                self._blocks.popitem(last=False)
+        return block
+
+    def block(self, turn: Hashable) -> str | None:
+        with self._lock:
+            return self._blocks.get(turn)
 
 
-class MnemoloomMiddleware(AgentMiddleware[RecalledState, Any, Any]):
+class MnemoloomMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
     """Long-term memory for `create_agent`.
 
     >>> agent = create_agent(
@@ -67,8 +80,6 @@ class MnemoloomMiddleware(AgentMiddleware[RecalledState, Any, Any]):
     ------
     ConfigError, ValidationError: a setting that cannot be. During a run: ScopeError, and whatever memory raises.
     """
-
-    state_schema = RecalledState
 
     def __init__(
         self,
@@ -107,6 +118,7 @@ class MnemoloomMiddleware(AgentMiddleware[RecalledState, Any, Any]):
         self._remember_user, self._remember_assistant = remember_user, remember_assistant
         self._user, self._assistant = user, assistant
         self.tools, self._name = list(tools), name
+        self._turns = _Turns()
 
     @property
     def name(self) -> str:
@@ -115,47 +127,49 @@ class MnemoloomMiddleware(AgentMiddleware[RecalledState, Any, Any]):
 
     # -- once a turn ------------------------------------------------------------------------------------
 
-    def before_agent(self, state: RecalledState, runtime: Runtime[Any]) -> dict[str, Any] | None:
+    def before_agent(self, state: AgentState[Any], runtime: Runtime[Any]) -> dict[str, Any] | None:
         """Recall what memory holds about the user's message, then remember the message."""
         mine = memory_for(self._memory, self._scope, runtime)
-        block = self._recall(mine, state["messages"])
+        self._turns.keep(_turn(mine, state["messages"], runtime), self._recall(mine, state["messages"]))
         if drafts := self._user_drafts(state["messages"], runtime):
             mine.remember_many(drafts)
-        return self._recalled(state, block)
+        return None
 
-    async def abefore_agent(self, state: RecalledState, runtime: Runtime[Any]) -> dict[str, Any] | None:
+    async def abefore_agent(self, state: AgentState[Any], runtime: Runtime[Any]) -> dict[str, Any] | None:
         """The twin of `before_agent`."""
         mine = memory_for(self._memory, self._scope, runtime)
-        block = await self._arecall(mine, state["messages"])
+        self._turns.keep(_turn(mine, state["messages"], runtime), await self._arecall(mine, state["messages"]))
         if drafts := self._user_drafts(state["messages"], runtime):
             await mine.aremember_many(drafts)
-        return self._recalled(state, block)
+        return None
 
     # -- with every call of the model -------------------------------------------------------------------
 
     def wrap_model_call(self, request: ModelRequest[Any], handler: Handler) -> ModelResponse[Any]:
         """Show the model what was recalled, in a copy of the request."""
-        block = self._block_of(request)
+        mine = memory_for(self._memory, self._scope, request.runtime)
+        turn = _turn(mine, request.state["messages"], request.runtime)
+        block = self._turns.block(turn)
         if block is None:  # the run was interrupted and goes on in another process
-            mine = memory_for(self._memory, self._scope, request.runtime)
-            block = self._recall(mine, request.messages)
+            block = self._turns.keep(turn, self._recall(mine, request.messages))
         return handler(_shown(request, block))
 
     async def awrap_model_call(self, request: ModelRequest[Any], handler: AsyncHandler) -> ModelResponse[Any]:
         """The twin of `wrap_model_call`."""
-        block = self._block_of(request)
+        mine = memory_for(self._memory, self._scope, request.runtime)
+        turn = _turn(mine, request.state["messages"], request.runtime)
+        block = self._turns.block(turn)
         if block is None:
-            mine = memory_for(self._memory, self._scope, request.runtime)
-            block = await self._arecall(mine, request.messages)
+            block = self._turns.keep(turn, await self._arecall(mine, request.messages))
         return await handler(_shown(request, block))
 
-    def after_model(self, state: RecalledState, runtime: Runtime[Any]) -> dict[str, Any] | None:
+    def after_model(self, state: AgentState[Any], runtime: Runtime[Any]) -> dict[str, Any] | None:
         """Remember the answer, if this is one."""
         if drafts := self._answer_drafts(state["messages"], runtime):
             memory_for(self._memory, self._scope, runtime).remember_many(drafts)
         return None
 
-    async def aafter_model(self, state: RecalledState, runtime: Runtime[Any]) -> dict[str, Any] | None:
+    async def aafter_model(self, state: AgentState[Any], runtime: Runtime[Any]) -> dict[str, Any] | None:
         """The twin of `after_model`."""
         if drafts := self._answer_drafts(state["messages"], runtime):
             await memory_for(self._memory, self._scope, runtime).aremember_many(drafts)
@@ -168,13 +182,6 @@ class MnemoloomMiddleware(AgentMiddleware[RecalledState, Any, Any]):
 
     async def _arecall(self, mine: Memory, messages: Sequence[BaseMessage]) -> str:
         return await self._recollection.ablock(mine, question_of(messages), asker=self._user, visible=_ids(messages))
-
-    def _recalled(self, state: RecalledState, block: str) -> dict[str, Any]:
-        return {"recalled_memories": {**state.get("recalled_memories", {}), self.name: block}}
-
-    def _block_of(self, request: ModelRequest[Any]) -> str | None:
-        recalled: Mapping[str, str] = request.state.get("recalled_memories", {})  # type: ignore[assignment]
-        return recalled.get(self.name)
 
     def _user_drafts(self, messages: Sequence[BaseMessage], runtime: Runtime[Any]) -> list[Draft]:
         new = new_human_messages(messages) if self._remember_user else []
@@ -193,6 +200,12 @@ def _shown(request: ModelRequest[Any], block: str) -> ModelRequest[Any]:
         return request
     messages, system = with_memories(request.messages, request.system_message, block)
     return request.override(messages=cast("list[AnyMessage]", messages), system_message=system)
+
+
+def _turn(mine: Memory, messages: Sequence[BaseMessage], runtime: Runtime[Any]) -> Hashable:
+    """What tells one turn of one user from all others: whose it is, the thread, and the user's latest message."""
+    asked = next((message for message in reversed(messages) if isinstance(message, HumanMessage)), None)
+    return mine.namespace, _session(runtime), None if asked is None else asked.id or question_of(messages)
 
 
 def _ids(messages: Sequence[BaseMessage]) -> list[str]:

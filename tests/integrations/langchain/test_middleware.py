@@ -114,7 +114,6 @@ def test_nothing_injected_is_kept_in_state_or_checkpoint(memory):
     result = say(agent, ASKED)
     assert blocks(model.seen[0])
     assert texts_of(result["messages"]) == [ASKED, "Green tea."]
-    assert "recalled_memories" not in result
     for checkpoint in saver.list({"configurable": {"thread_id": "t1"}}):
         assert "ginger" not in str(checkpoint)
     state = agent.get_state({"configurable": {"thread_id": "t1"}})
@@ -358,6 +357,33 @@ def test_streaming_shows_words_and_tool_calls_and_nothing_recalled(memory):
     assert any(getattr(each, "tool_call_chunks", None) for each in chunks)
     assert "".join(each.text for each in chunks if each.type == "AIMessageChunk") == "Green tea it is."
     assert "ginger" not in str(chunks)
+
+
+@pytest.mark.parametrize("mode", ["updates", "values", "debug", "messages", "custom"])
+def test_no_stream_shows_what_was_recalled(memory, mode):
+    memory.at("users", "ann").remember(TEA, speaker="user")
+    agent, model = agent_saying(memory, calling("look_up", word="tea"), "Hot.", tools=[look_up])
+    events = list(agent.stream({"messages": [HumanMessage(ASKED)]}, context=ANN, stream_mode=mode))
+    assert blocks(model.seen[1])
+    assert "ginger" not in str(events)
+
+
+def test_threads_that_reuse_the_ids_of_messages_do_not_mix(memory):
+    memory.at("users", "ann").remember_many([TEA, "I live in Oslo by the sea."])
+    agent, model = agent_saying(memory, *["Noted."] * 2, settings={"k": 1}, checkpointer=InMemorySaver())
+    for thread, text in (("t1", ASKED), ("t2", "Do I live by the sea?")):
+        config = {"configurable": {"thread_id": thread}}
+        agent.invoke({"messages": [HumanMessage(text, id="1")]}, config, context=ANN)
+    assert ["Oslo" in blocks(seen)[0].text for seen in model.seen] == [False, True]
+
+
+def test_what_was_recalled_is_kept_for_a_bounded_number_of_turns(memory):
+    own = MnemoloomMiddleware(memory)
+    for number in range(1000):
+        own._turns.keep(number, "block")
+    assert own._turns.block(0) is None
+    assert own._turns.block(999) == "block"
+    assert len(own._turns._blocks) == 256
 
 
 def test_streaming_by_coroutine_does_the_same(memory):
