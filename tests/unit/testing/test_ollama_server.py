@@ -354,6 +354,7 @@ def test_a_closed_server_answers_nobody_and_can_be_started_again(server):
 
 
 @pytest.mark.parametrize(
+    "settings",
     [
         {"name": " "},
         {"name": "x", "capabilities": {"flying"}},
@@ -373,8 +374,8 @@ def test_pieces_that_do_not_make_up_the_content_are_refused():
         Reply("abc", pieces=("a", "b"))
 
 
-@pytest.mark.parametrize("module", [mnemoloom.testing.faults, mnemoloom.testing.ollama.server])
-def test_the_examples_in_the_docstrings_run(module):
-    outcome = doctest.testmod(module)
+@pytest.mark.parametrize("place", [mnemoloom.testing.faults, mnemoloom.testing.ollama.server])
+def test_the_examples_in_the_docstrings_run(place):
+    outcome = doctest.testmod(place)
     assert outcome.attempted > 0
     assert outcome.failed == 0
