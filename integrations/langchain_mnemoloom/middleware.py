@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage
@@ -89,7 +89,7 @@ class MnemoloomMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
         k: int = 6,
         max_tokens: int | None = 1500,
         count_tokens: Callable[[str], int] | None = None,
-        min_confidence: float | None = None,
+        min_confidence: float | Literal["calibrated"] | None = None,
         expand: int = 0,
         profile: str | Profile | None = None,
         where: Filter | Mapping[Any, Any] | None = None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from langchain_core.callbacks import AsyncCallbackManager, CallbackManager
 from langchain_core.runnables import RunnableConfig
@@ -35,7 +35,7 @@ class Recollection:
     k: how many memories at most.
     max_tokens: how many tokens the memories may take up; None sets no bound. They are counted by `count_tokens`, or
         else estimated at four bytes a token.
-    min_confidence: 0 to 1; recall nothing if memory is less likely than that to hold an answer.
+    min_confidence: 0 to 1, or "calibrated"; show nothing if memory is less likely than that to hold an answer.
     expand: attach up to this many neighbours of the session to each memory.
     profile, where: as in `Memory.recall`.
     tags: of the run that callbacks and traces see.
@@ -44,7 +44,7 @@ class Recollection:
     k: int = 6
     max_tokens: int | None = 1500
     count_tokens: Callable[[str], int] | None = None
-    min_confidence: float | None = None
+    min_confidence: float | Literal["calibrated"] | None = None
     expand: int = 0
     profile: str | Profile | None = None
     where: Filter | Mapping[Any, Any] | None = None
@@ -55,8 +55,9 @@ class Recollection:
         check_count(self.expand, "expand", low=0)
         if self.max_tokens is not None:
             check_count(self.max_tokens, "max_tokens", low=1)
-        if self.min_confidence is not None and not 0.0 <= self.min_confidence <= 1.0:
-            raise ConfigError(f"min_confidence must be in [0, 1] or None; got {self.min_confidence!r}")
+        sure: object = self.min_confidence
+        if not (sure in (None, "calibrated") or (isinstance(sure, (int, float)) and 0.0 <= sure <= 1.0)):
+            raise ConfigError(f"min_confidence must be in [0, 1], 'calibrated' or None; got {sure!r}")
         parse_filter(self.where)
         object.__setattr__(self, "tags", tuple(self.tags))
 

@@ -171,6 +171,15 @@ def test_the_budget_of_tokens_is_kept(memory):
     assert 0 < len(block.split()) <= 60
 
 
+@pytest.mark.parametrize(("sure", "shown"), [(0.0, True), (1.0, False)])
+def test_a_memory_that_is_not_sure_enough_shows_nothing(memory, sure, shown):
+    memory.at("users", "ann").remember(TEA, speaker="user")
+    agent, model = agent_saying(memory, "Green tea.", "Green tea.", settings={"min_confidence": sure})
+    say(agent, ASKED)
+    asyncio.run(asay(agent, ASKED))
+    assert [bool(blocks(seen)) for seen in model.seen] == [shown, shown]
+
+
 def test_a_picture_beside_the_text_stays_where_it_was(memory):
     memory.at("users", "ann").remember(TEA, speaker="user")
     agent, model = agent_saying(memory, "Green tea.")
@@ -482,6 +491,7 @@ def test_a_memory_that_fails_stops_the_run_before_the_model_is_asked(open_memory
         {"max_tokens": 0},
         {"expand": -1},
         {"min_confidence": 1.5},
+        {"min_confidence": "sure"},
         {"where": {"$frobnicate": 1}},
         {"user": " "},
         {"assistant": ""},
