@@ -15,6 +15,7 @@ from mnemoloom.filters import where
 from mnemoloom.memory import Memory
 from mnemoloom.ports import Embedder, TokenEmbedder, TokenVectors
 from mnemoloom.recall.calibration import Calibration
+from mnemoloom.recall.nearest import Nearest
 from mnemoloom.records import Draft, Explanation, Hit, RecallResult, Record, Stage, Tier
 from mnemoloom.statistics import Stats
 from mnemoloom.storage.verify import VerifyReport
@@ -32,6 +33,7 @@ __all__ = [
     "LoomError",
     "ManualClock",
     "Memory",
+    "Nearest",
     "RecallResult",
     "Record",
     "Stage",

@@ -64,7 +64,7 @@ def check_draft(value: Draft | Mapping[str, Any] | str, *, limits: Limits, now: 
     if not isinstance(draft.pinned, bool):
         raise ValidationError(f"pinned must be True or False; got {draft.pinned!r}")
     return CheckedDraft(
-        text=draft.text,
+        text=data.decode(),  # a subclass of str may hold more than a text, and would be kept as it is
         pointer=sha256(data).digest(),
         variant=b"" if vector is None else blake2b(vector.tobytes(), digest_size=16).digest(),
         vector=vector,
@@ -97,13 +97,14 @@ def check_namespace(namespace: object, *, limits: Limits) -> tuple[str, ...]:
     """`namespace` if it is a tuple (or list) of 1 to 16 labels; raises NamespaceError."""
     if not isinstance(namespace, (tuple, list)) or not 1 <= len(namespace) <= 16:
         raise NamespaceError(f"a namespace must be a tuple of 1 to 16 strings; got {namespace!r}")
+    labels = []
     for label in namespace:
         if not isinstance(label, str) or not label.strip():
             raise NamespaceError(f"every label of a namespace must be a non-empty string; got {label!r}")
-        _encoded(label, "a namespace label", NamespaceError)
         if len(label) > limits.label_chars:
             raise NamespaceError(f"a namespace label must have at most {limits.label_chars} characters")
-    return tuple(namespace)
+        labels.append(_encoded(label, "a namespace label", NamespaceError).decode())
+    return tuple(labels)
 
 
 def raw_row(vector: Any) -> NDArray[np.float32]:  # noqa: ANN401 - an untrusted argument
@@ -158,8 +159,7 @@ def _label(label: object, name: str, limits: Limits) -> str | None:
         raise ValidationError(f"{name} must not be empty or blank; leave it out instead")
     if len(label) > limits.label_chars:
         raise ValidationError(f"{name} must have at most {limits.label_chars} characters; got {len(label)}")
-    _encoded(label, name, ValidationError)
-    return label
+    return _encoded(label, name, ValidationError).decode()
 
 
 def _encoded(text: str, name: str, error: type[ValidationError]) -> bytes:

@@ -11,6 +11,7 @@ LoomError
 │   ├── ConfigError                     a setting outside its bounds
 │   └── ImportFormatError               an import bundle that cannot be trusted
 ├── UnknownMemoryError (KeyError)       no memory with this id in this namespace
+├── ScopeError (LookupError)            a run does not say, or says in two ways, whose memories it may use
 ├── StoreError                          the folder or the database
 │   ├── StoreLockedError (TimeoutError) another writer has the folder
 │   ├── StoreClosedError (ValueError)   used after close()
@@ -57,6 +58,7 @@ __all__ = [
     "NamespaceError",
     "NotAStoreError",
     "ReadOnlyError",
+    "ScopeError",
     "StorageFailure",
     "StoreClosedError",
     "StoreError",
@@ -122,6 +124,10 @@ class UnknownMemoryError(LoomError, KeyError):
 
     def __str__(self) -> str:  # KeyError would print the repr of the message
         return str(self.args[0])
+
+
+class ScopeError(LoomError, LookupError):
+    """A run does not say whose memories it may use, or names two users; there is no default one."""
 
 
 class StoreError(LoomError):

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnemoloom.clock import Clock, SystemClock
-from mnemoloom.config import Config, Durability, Profile
+from mnemoloom.config import Config, Durability, Limits, Profile
 from mnemoloom.drafts import check_count, check_draft, check_moment, check_namespace, check_text, check_tier, raw_row
 from mnemoloom.errors import ConfigError, EmbedderError, UnknownMemoryError, ValidationError
 from mnemoloom.filters import Filter, asks_for, common, conjoin, parse_filter
@@ -21,6 +21,7 @@ from mnemoloom.ports import Embedder
 from mnemoloom.recall.calibration import Calibration, conformal_threshold, kept_threshold
 from mnemoloom.recall.engine import Recaller, Request, matching_ids
 from mnemoloom.recall.live import LiveShelf
+from mnemoloom.recall.nearest import Nearest
 from mnemoloom.records import Draft, Explanation, RecallResult, Record, Tier
 from mnemoloom.reembedding import Progress, learn_projection, reembed
 from mnemoloom.remembering import Existing, Missing, Writer
@@ -108,10 +109,20 @@ class Memory(AsyncVerbs):
         """A handle on another namespace of the same store. They share the store: closing one closes both."""
         return Memory(self._opened, check_namespace(labels, limits=self._opened.config.limits))
 
-    def namespaces(self) -> list[tuple[str, ...]]:
-        """Every namespace of the store that was ever written to."""
+    def namespaces(self, *, occupied: bool = False) -> list[tuple[str, ...]]:
+        """Every namespace of the store that was ever written to; with `occupied`, those that hold a memory now."""
         with self._opened.store.reading() as connection:
-            return memories.namespaces(connection)
+            return memories.namespaces(connection, occupied=occupied)
+
+    @property
+    def limits(self) -> Limits:
+        """What may be passed in."""
+        return self._opened.config.limits
+
+    @property
+    def embedder(self) -> Embedder | None:
+        """What encodes texts and questions."""
+        return None if self._opened.encoding is None else self._opened.encoding.embedder
 
     # -- writing ------------------------------------------------------------------------------------
 
@@ -348,6 +359,44 @@ class Memory(AsyncVerbs):
                 if not slot:
                     raise UnknownMemoryError(memory)
             return shelf.vectors.values[slots].copy()
+
+    def nearest(
+        self,
+        query: str | None = None,
+        k: int | None = None,
+        *,
+        vector: Any = None,  # noqa: ANN401 - anything numpy reads as a row
+        where: Where | None = None,
+    ) -> Nearest:
+        """The ids of memories by the cosine of their vectors with the query's alone, best first, and those cosines.
+
+        Nothing else takes part and every vector is compared, so that results of several namespaces can be merged.
+        Cold memories take part only when the filter asks for their tier.
+
+        Parameters
+        ----------
+        query: what to encode, or `vector`: its encoding, shape (d,).
+        k: how many, at most; None for all.
+
+        Raises
+        ------
+        EmbedderError: no encoder, and no vector. TextError, VectorError, FilterError, ValidationError.
+        """
+        limits = self._opened.config.limits
+        if (query is None) == (vector is None):
+            raise ValidationError("nearest takes a query or a vector, one of them")
+        if k is not None:
+            check_count(k, "k", low=1)
+        condition = parse_filter(where)
+        text = None if query is None else check_text(query, limits=limits, name="query")
+        request = Request(
+            query=text or "",
+            k=1,
+            condition=condition,
+            cold=asks_for(condition, "tier", Tier.COLD.value),
+            vector=None if vector is None else raw_row(vector),
+        )
+        return self._recaller.nearest(request, text=text, k=k)
 
     def records(self, where: Where | None = None, *, after_id: int = 0, limit: int | None = None) -> Iterator[Record]:
         """Memories in the order in which they were remembered, cold ones included; `after_id` continues a listing."""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mnemoloom.opened import OpenStore
 from mnemoloom.recall.calibration import Calibration
+from mnemoloom.recall.nearest import Nearest
 from mnemoloom.records import Draft, Explanation, RecallResult, Record, Tier
 from mnemoloom.statistics import Stats
 from mnemoloom.storage.verify import VerifyReport
@@ -92,8 +93,11 @@ class AsyncVerbs:
     async def amove(self, key: int | str, tier: Tier) -> None:
         await self._run(self._verbs.move, key, tier)
 
-    async def anamespaces(self) -> list[tuple[str, ...]]:
-        return await self._run(self._verbs.namespaces)
+    async def anearest(self, query: str | None = None, k: int | None = None, **options: Any) -> Nearest:  # noqa: ANN401
+        return await self._run(self._verbs.nearest, query, k, **options)
+
+    async def anamespaces(self, *, occupied: bool = False) -> list[tuple[str, ...]]:
+        return await self._run(self._verbs.namespaces, occupied=occupied)
 
     async def areembed(self, **options: Any) -> int:  # noqa: ANN401
         return await self._run(self._verbs.reembed, **options)

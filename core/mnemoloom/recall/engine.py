@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 
 from mnemoloom.clock import Clock
 from mnemoloom.config import AssistantProfile, ConcertProfile, Config, Profile, WeightedProfile, profile_named
+from mnemoloom.errors import EmbedderError
 from mnemoloom.filters import Filter
 from mnemoloom.index.exact import unit_row
 from mnemoloom.recall.confidence import Support, about_someone_else, confidence
 from mnemoloom.recall.encoding import Encoding
 from mnemoloom.recall.explain import Findings, explain
 from mnemoloom.recall.live import LiveShelf
+from mnemoloom.recall.nearest import Nearest, by_cosine
 from mnemoloom.recall.parts import Evidence
 from mnemoloom.recall.query import Query, read_query
 from mnemoloom.recall.ranking import Ranking, rank
@@ -210,6 +212,23 @@ class Recaller:
             if self._encoding is not None and self._live.follows is not None:
                 self._encoding.follow(self._live.follows)
         return _Prepared(profile, query, self._evidence(request, profile, query, width), asked)
+
+    def nearest(self, request: Request, *, text: str | None, k: int | None) -> Nearest:
+        """The memories nearest to the request's vector, or to a text. Raises EmbedderError, FilterError."""
+        with self._live.reading() as (_, shelf, _number):
+            width = shelf.vectors.width
+            if self._encoding is not None and self._live.follows is not None:
+                self._encoding.follow(self._live.follows)
+        row = request.vector
+        if row is None and self._encoding is None:
+            raise EmbedderError("nearest needs an embedder, or a vector; open the memory with embedder=…")
+        if row is None and width is not None and self._encoding is not None and text is not None:
+            row = self._encoding.query(text, tokens=False).row
+        vector = None if row is None or width is None else unit_row(row, width=width)
+        with self._live.reading() as (connection, shelf, number):
+            if vector is not None and shelf.vectors.width not in (None, len(vector)):
+                return self.nearest(request, text=text, k=k)  # encoded anew, to another width, in the meantime
+            return by_cosine(shelf, vector, allowed=self._allowed(connection, shelf, number, request), k=k)
 
     def _tell_of_unencoded(self, shelf: Shelf) -> None:
         """Say once that texts wait for the encoder; the shelf knows, so that opening need not read the store."""

@@ -110,6 +110,9 @@ SELECT m.id, p.text, m.speaker, m.session, m.time, m.metadata, m.tier, m.pinned,
 FROM memories m JOIN payloads p ON p.id = m.payload LEFT JOIN usage u ON u.memory = m.id
 WHERE m.id IN (SELECT value FROM json_each(?)) AND m.namespace = ?
 """
+_OCCUPIED = """
+SELECT labels FROM namespaces n WHERE EXISTS (SELECT 1 FROM memories m WHERE m.namespace = n.id) ORDER BY id
+"""
 _ITEM = """
 SELECT m.salt, n.labels, p.text, p.pointer, p.variant, p.vector, p.tokens, p.encoder, m.external_id, m.speaker,
        m.session, m.time, m.metadata, m.tier, m.pinned, m.created, m.source, m.trust, m.surprise
@@ -395,9 +398,9 @@ def anchor_at(connection: sqlite3.Connection, seq: int) -> str | None:
     return row[0].hex() if row else None
 
 
-def namespaces(connection: sqlite3.Connection) -> list[tuple[str, ...]]:
-    """The labels of every namespace, in the order of their making."""
-    rows = connection.execute("SELECT labels FROM namespaces ORDER BY id").fetchall()
+def namespaces(connection: sqlite3.Connection, *, occupied: bool = False) -> list[tuple[str, ...]]:
+    """The labels of every namespace, or of those that hold a memory, in the order of their making."""
+    rows = connection.execute(_OCCUPIED if occupied else "SELECT labels FROM namespaces ORDER BY id").fetchall()
     try:
         return [tuple(map(str, json.loads(row[0]))) for row in rows]
     except (ValueError, TypeError) as error:

@@ -1,0 +1,39 @@
+"""Memories by their cosine with a vector alone: exact, and comparable between namespaces."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnemoloom.recall.shelf import Shelf
+
+__all__ = ["Nearest", "by_cosine"]
+
+
+class Nearest(NamedTuple):
+    """Memories and the cosines of their vectors with the query's, best first.
+
+    ids: shape (n,). cosines: shape (n,), in [-1, 1], to seven digits.
+    """
+
+    ids: NDArray[np.int64]
+    cosines: NDArray[np.float64]
+
+
+def by_cosine(
+    shelf: Shelf, vector: NDArray[np.float32] | None, *, allowed: NDArray[np.bool_], k: int | None
+) -> Nearest:
+    """The `k` nearest of the allowed slots that have a vector, or all of them; equal ones by age.
+
+    vector: a unit row (d,), or None where the store has no vectors.
+    """
+    if vector is None:
+        return Nearest(np.empty(0, np.int64), np.empty(0, np.float64))
+    slots = np.flatnonzero(allowed & shelf.has_vector.values)
+    # Equal texts must come out equal, wherever their rows stand: the eighth digit of a float32 sum is noise.
+    raw: NDArray[np.float64] = shelf.vectors.scores(vector)[slots].astype(np.float64)
+    cosines: NDArray[np.float64] = np.clip(np.round(raw, 7), -1.0, 1.0)
+    order = np.lexsort((slots, -cosines))[:k]
+    return Nearest(shelf.ids.values[slots[order]].astype(np.int64), cosines[order])

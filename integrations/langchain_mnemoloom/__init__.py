@@ -1,0 +1,85 @@
+"""mnemoloom for LangChain and LangGraph: a store, a retriever, tools and middleware over one long-term memory.
+
+Names are imported when they are first used, so that each needs only its own libraries.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from mnemoloom.__about__ import __version__
+from mnemoloom.errors import require
+
+if TYPE_CHECKING:
+    from .chat_history import MnemoloomChatMessageHistory
+    from .classic import MnemoloomMemory
+    from .embeddings import LangChainEmbedder, MnemoloomEmbeddings
+    from .middleware import MnemoloomMiddleware
+    from .ollama import create_ollama_agent, create_ollama_chat
+    from .retrievers import MnemoloomRetriever
+    from .scope import PER_USER, MemoryContext, Scope, memory_for, namespace_for
+    from .store import MnemoloomStore, escape_label, unescape_label
+    from .tools import create_memory_tools
+    from .vectorstores import MnemoloomVectorStore
+
+_HOMES = {
+    "PER_USER": "scope",
+    "LangChainEmbedder": "embeddings",
+    "MemoryContext": "scope",
+    "MnemoloomChatMessageHistory": "chat_history",
+    "MnemoloomMemory": "classic",
+    "MnemoloomEmbeddings": "embeddings",
+    "MnemoloomMiddleware": "middleware",
+    "MnemoloomRetriever": "retrievers",
+    "MnemoloomStore": "store",
+    "MnemoloomVectorStore": "vectorstores",
+    "Scope": "scope",
+    "create_memory_tools": "tools",
+    "create_ollama_agent": "ollama",
+    "create_ollama_chat": "ollama",
+    "escape_label": "store",
+    "memory_for": "scope",
+    "namespace_for": "scope",
+    "unescape_label": "store",
+}
+
+__all__ = [
+    "PER_USER",
+    "LangChainEmbedder",
+    "MemoryContext",
+    "MnemoloomChatMessageHistory",
+    "MnemoloomEmbeddings",
+    "MnemoloomMemory",
+    "MnemoloomMiddleware",
+    "MnemoloomRetriever",
+    "MnemoloomStore",
+    "MnemoloomVectorStore",
+    "Scope",
+    "__version__",
+    "create_memory_tools",
+    "create_ollama_agent",
+    "create_ollama_chat",
+    "escape_label",
+    "memory_for",
+    "namespace_for",
+    "unescape_label",
+]
+
+
+# The library that a module cannot do without, and the extra that brings it; for the others, langchain-core.
+_NEEDS = {"classic": ("langchain_classic", "langchain-classic"), "scope": ("mnemoloom", "langchain")}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    library, extra = _NEEDS.get(_HOMES[name], ("langchain_core", "langchain"))
+    require(library, extra=extra)
+    value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

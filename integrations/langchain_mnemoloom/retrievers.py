@@ -1,0 +1,115 @@
+"""`Memory.recall` as a LangChain retriever: the same memories, the same scores, in the same order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
+from langchain_core.documents import Document
+from langchain_core.retrievers import BaseRetriever, LangSmithRetrieverParams
+from pydantic import ConfigDict, Field
+
+from mnemoloom import Memory, RecallResult
+from mnemoloom.filters import conjoin, parse_filter
+
+from .document_filters import DocumentFilter, FilterArgument, parse_document_filter
+from .hits import as_document
+
+__all__ = ["MnemoloomRetriever"]
+
+_WIDER = 4  # how much more is asked for when a function has refused too many
+
+
+class MnemoloomRetriever(BaseRetriever):
+    """Retrieves memories: `MnemoloomRetriever(memory=memory.at("users", "ann"), k=4)`.
+
+    Every setting can be given for one call: `retriever.invoke("Where does Ann live?", k=2, min_score=0.5)`.
+    A call takes all that `Memory.recall` takes besides (speaker, session, after, before, tier, where, …).
+
+    Parameters
+    ----------
+    memory: the handle on the namespace to search; a retriever sees no other.
+    k: how many documents, at most.
+    filter: a dict about the metadata, a filter of mnemoloom, or a function of a document.
+    min_score: leave out memories that score less.
+    options: what else `recall` is asked with, such as {"expand": 1}.
+
+    The metadata of a document are the memory's own, and `memory_id`, `score`, `parts`, `time`, `speaker`, …; its id
+    is the memory's external id, or else its number.
+    """
+
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+    memory: Memory
+    k: int = 4
+    filter: Any = None
+    min_score: float | None = None
+    options: Mapping[str, Any] = Field(default_factory=dict)
+
+    def _get_relevant_documents(
+        self,
+        query: str,
+        *,
+        run_manager: CallbackManagerForRetrieverRun,  # noqa: ARG002 - LangChain's own callbacks are all there are
+        **asked: Any,  # noqa: ANN401 - settings of one call
+    ) -> list[Document]:
+        call = self._call(asked)
+        while True:
+            result = self.memory.recall(query, call.asks, **call.options)
+            if call.is_answered_by(result):
+                return call.documents
+            call.widen()
+
+    async def _aget_relevant_documents(
+        self,
+        query: str,
+        *,
+        run_manager: AsyncCallbackManagerForRetrieverRun,  # noqa: ARG002
+        **asked: Any,  # noqa: ANN401
+    ) -> list[Document]:
+        call = self._call(asked)
+        while True:
+            result = await self.memory.arecall(query, call.asks, **call.options)
+            if call.is_answered_by(result):
+                return call.documents
+            call.widen()
+
+    def _call(self, asked: dict[str, Any]) -> _Call:
+        asked.pop("verbose", None)  # LangChain's own
+        options = {**self.options, **asked}
+        settings = {name: options.pop(name, getattr(self, name)) for name in ("k", "filter", "min_score")}
+        return _Call(**settings, options=options, most=self.memory.limits.k)
+
+    def _get_ls_params(self, **kwargs: Any) -> LangSmithRetrieverParams:  # noqa: ANN401
+        params = super()._get_ls_params(**kwargs)
+        params["ls_vector_store_provider"] = "mnemoloom"
+        if self.memory.embedder is not None:
+            params["ls_embedding_provider"] = self.memory.embedder.identity
+        return params
+
+
+class _Call:
+    """One question to the memory: asked once, or, with a function that refuses many, again for more."""
+
+    def __init__(
+        self, *, k: int, filter: FilterArgument, min_score: float | None, options: dict[str, Any], most: int
+    ) -> None:
+        self._filter: DocumentFilter = parse_document_filter(filter)
+        self._k, self._min_score, self._most = k, min_score, most
+        self.asks = k
+        self.options = options | {"where": conjoin(self._filter.condition, parse_filter(options.get("where")))}
+        self.documents: list[Document] = []
+
+    def is_answered_by(self, result: RecallResult) -> bool:
+        """Take in a result; whether asking for more could not change the answer."""
+        enough = [hit for hit in result if self._min_score is None or hit.score >= self._min_score]
+        documents = [as_document(hit) for hit in enough]
+        keeps = self._filter.keeps
+        self.documents = [each for each in documents if keeps is None or keeps(each)][: self._k]
+        exhausted = len(enough) < self.asks or self.asks >= self._most
+        return keeps is None or exhausted or len(self.documents) == self._k
+
+    def widen(self) -> None:
+        """Ask for more the next time."""
+        self.asks = min(self.asks * _WIDER, self._most)

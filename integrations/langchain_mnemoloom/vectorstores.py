@@ -1,0 +1,349 @@
+"""A namespace of memory as a LangChain vector store: plain cosines, exact, every method in both twins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+from langchain_core.documents import Document
+from langchain_core.embeddings import Embeddings
+from langchain_core.runnables import run_in_executor
+from langchain_core.vectorstores import VectorStore
+from langchain_core.vectorstores.utils import maximal_marginal_relevance
+
+from mnemoloom import Draft, Memory, Nearest, Record, where
+from mnemoloom.drafts import check_count
+from mnemoloom.errors import EmbedderError, ValidationError
+
+from .document_filters import FilterArgument, parse_document_filter
+from .embeddings import LangChainEmbedder, MnemoloomEmbeddings
+
+__all__ = ["MnemoloomVectorStore"]
+
+_CHUNK = 1_000  # a filter's list holds no more
+
+Scored = list[tuple[Document, float]]
+
+
+class MnemoloomVectorStore(VectorStore):
+    """`MnemoloomVectorStore(memory.at("docs"))`, or `MnemoloomVectorStore.from_texts(texts, embedding, path="./docs")`.
+
+    A document is a memory: its text, its metadata (JSON values), and its id as the external id. Adding an id again
+    replaces the document. Scores are cosines, higher is better; every document is compared.
+
+    A `filter` is a dict about the metadata ({"year": {"$gte": 2024}}), a filter of mnemoloom, or a function of a
+    document, and acts before the k best are taken. One vector store sees one namespace.
+
+    For the ranking by words, names and dates as well, use `MnemoloomRetriever`, or `memory.recall`.
+    """
+
+    def __init__(self, memory: Memory) -> None:
+        self.memory = memory
+
+    @property
+    def embeddings(self) -> Embeddings | None:
+        """The encoder of the memory."""
+        embedder = self.memory.embedder
+        if isinstance(embedder, LangChainEmbedder) and isinstance(embedder.embeddings, Embeddings):
+            return embedder.embeddings
+        return None if embedder is None else MnemoloomEmbeddings(embedder)
+
+    @classmethod
+    def from_texts(
+        cls,
+        texts: Iterable[str],
+        embedding: Embeddings,
+        metadatas: list[dict[str, Any]] | None = None,
+        *,
+        ids: list[str] | None = None,
+        path: str | Path = ":memory:",
+        namespace: tuple[str, ...] = ("default",),
+        identity: str | None = None,
+        **options: Any,  # noqa: ANN401 - those of Memory.open
+    ) -> MnemoloomVectorStore:
+        """Open the folder at `path`, or make one, and add texts to it.
+
+        `identity` names the encoder, see LangChainEmbedder. Close `memory` when done.
+        """
+        memory = Memory.open(
+            path, namespace=namespace, embedder=LangChainEmbedder(embedding, identity=identity), **options
+        )
+        store = cls(memory)
+        try:
+            store.add_texts(texts, metadatas, ids=ids)
+        except BaseException:
+            memory.close()
+            raise
+        return store
+
+    @classmethod
+    async def afrom_texts(
+        cls,
+        texts: Iterable[str],
+        embedding: Embeddings,
+        metadatas: list[dict[str, Any]] | None = None,
+        *,
+        ids: list[str] | None = None,
+        **options: Any,  # noqa: ANN401
+    ) -> MnemoloomVectorStore:
+        return await run_in_executor(None, cls.from_texts, texts, embedding, metadatas, ids=ids, **options)
+
+    # -- adding and removing ------------------------------------------------------------------------
+
+    def add_texts(
+        self,
+        texts: Iterable[str],
+        metadatas: list[dict[str, Any]] | None = None,
+        *,
+        ids: list[str | None] | list[str] | None = None,
+        **_: Any,  # noqa: ANN401 - of other stores
+    ) -> list[str]:
+        """Add texts, all or none; their ids in order. A text without an id gets a new one.
+
+        Raises ValidationError (a ValueError) for lists of different lengths, and for what cannot be stored.
+        """
+        drafts = _drafts(list(texts), metadatas, ids)
+        self.memory.remember_many(drafts)
+        return [str(draft.external_id) for draft in drafts]
+
+    async def aadd_texts(
+        self,
+        texts: Iterable[str],
+        metadatas: list[dict[str, Any]] | None = None,
+        *,
+        ids: list[str | None] | list[str] | None = None,
+        **_: Any,  # noqa: ANN401
+    ) -> list[str]:
+        drafts = _drafts(list(texts), metadatas, ids)
+        await self.memory.aremember_many(drafts)
+        return [str(draft.external_id) for draft in drafts]
+
+    def add_documents(self, documents: Iterable[Document], **kwargs: Any) -> list[str]:  # noqa: ANN401
+        """Add documents, all or none; their ids in order: those given as `ids`, the documents' own, or new ones."""
+        return self.add_texts(**_columns(documents, kwargs))
+
+    async def aadd_documents(self, documents: Iterable[Document], **kwargs: Any) -> list[str]:  # noqa: ANN401
+        return await self.aadd_texts(**_columns(documents, kwargs))
+
+    def delete(self, ids: list[str] | None = None, *, delete_all: bool = False, **_: Any) -> bool:  # noqa: ANN401
+        """Remove documents; ids that are not there are ignored. Everything goes only with `delete_all=True`."""
+        keys = _deleted(ids, delete_all)
+        self.memory.forget_many([each.id for each in self.memory.records()] if keys is None else keys, missing="skip")
+        return True
+
+    async def adelete(self, ids: list[str] | None = None, *, delete_all: bool = False, **_: Any) -> bool:  # noqa: ANN401
+        keys = _deleted(ids, delete_all)
+        gone = [each.id for each in await self.memory.arecords()] if keys is None else keys
+        await self.memory.aforget_many(gone, missing="skip")
+        return True
+
+    def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
+        """The documents with these ids, in their order; ids that are not there are left out."""
+        found = {record.external_id: record for record in self._named(ids)}
+        return [_document(found[each]) for each in dict.fromkeys(ids) if each in found]
+
+    async def aget_by_ids(self, ids: Sequence[str], /) -> list[Document]:
+        return await run_in_executor(None, self.get_by_ids, ids)
+
+    def _named(self, ids: Sequence[str]) -> Iterator[Record]:
+        asked = list(ids)
+        for start in range(0, len(asked), _CHUNK):
+            yield from self.memory.records(where("external_id").is_in(asked[start : start + _CHUNK]))
+
+    # -- searching ----------------------------------------------------------------------------------
+
+    def similarity_search(
+        self,
+        query: str,
+        k: int = 4,
+        filter: FilterArgument = None,
+        **_: Any,  # noqa: ANN401
+    ) -> list[Document]:
+        """The k documents nearest to a query, best first."""
+        return [document for document, _score in self.similarity_search_with_score(query, k, filter)]
+
+    async def asimilarity_search(
+        self,
+        query: str,
+        k: int = 4,
+        filter: FilterArgument = None,
+        **_: Any,  # noqa: ANN401
+    ) -> list[Document]:
+        return await run_in_executor(None, self.similarity_search, query, k, filter)
+
+    def similarity_search_with_score(
+        self,
+        query: str,
+        k: int = 4,
+        filter: FilterArgument = None,
+        **_: Any,  # noqa: ANN401
+    ) -> Scored:
+        """The k documents nearest to a query, with their cosines, best first."""
+        return self._nearest(k, filter, query=query)
+
+    async def asimilarity_search_with_score(
+        self,
+        query: str,
+        k: int = 4,
+        filter: FilterArgument = None,
+        **_: Any,  # noqa: ANN401
+    ) -> Scored:
+        return await run_in_executor(None, self.similarity_search_with_score, query, k, filter)
+
+    def similarity_search_by_vector(
+        self,
+        embedding: list[float],
+        k: int = 4,
+        filter: FilterArgument = None,
+        **_: Any,  # noqa: ANN401
+    ) -> list[Document]:
+        """The k documents nearest to a vector, best first."""
+        return [document for document, _score in self._nearest(k, filter, vector=embedding)]
+
+    async def asimilarity_search_by_vector(
+        self,
+        embedding: list[float],
+        k: int = 4,
+        filter: FilterArgument = None,
+        **_: Any,  # noqa: ANN401
+    ) -> list[Document]:
+        return await run_in_executor(None, self.similarity_search_by_vector, embedding, k, filter)
+
+    def max_marginal_relevance_search(
+        self,
+        query: str,
+        k: int = 4,
+        fetch_k: int = 20,
+        lambda_mult: float = 0.5,
+        filter: FilterArgument = None,
+        **_: Any,  # noqa: ANN401
+    ) -> list[Document]:
+        """K of the `fetch_k` nearest documents, chosen to be near the query and unlike one another.
+
+        `lambda_mult` runs from 0 (as different as can be) to 1 (nearest alone).
+        """
+        embedder = self.memory.embedder
+        if embedder is None:
+            raise EmbedderError("a search by meaning needs an embedder; open the memory with embedder=…")
+        row = np.asarray(embedder.embed([query], query=True))[0]
+        return self.max_marginal_relevance_search_by_vector(row.tolist(), k, fetch_k, lambda_mult, filter)
+
+    async def amax_marginal_relevance_search(
+        self,
+        query: str,
+        k: int = 4,
+        fetch_k: int = 20,
+        lambda_mult: float = 0.5,
+        filter: FilterArgument = None,
+        **_: Any,  # noqa: ANN401
+    ) -> list[Document]:
+        return await run_in_executor(None, self.max_marginal_relevance_search, query, k, fetch_k, lambda_mult, filter)
+
+    def max_marginal_relevance_search_by_vector(
+        self,
+        embedding: list[float],
+        k: int = 4,
+        fetch_k: int = 20,
+        lambda_mult: float = 0.5,
+        filter: FilterArgument = None,
+        **_: Any,  # noqa: ANN401
+    ) -> list[Document]:
+        """As `max_marginal_relevance_search`, for a vector."""
+        k, fetch_k = check_count(k, "k", low=0), check_count(fetch_k, "fetch_k", low=0)
+        found = list(islice(self._ranked(filter, vector=embedding), fetch_k))
+        if not found or not k:
+            return []
+        rows = self.memory.vectors([record.id for record, _ in found])
+        chosen = maximal_marginal_relevance(np.asarray(embedding, np.float32), list(rows), lambda_mult, k)
+        return [_document(found[place][0]) for place in chosen]
+
+    async def amax_marginal_relevance_search_by_vector(
+        self,
+        embedding: list[float],
+        k: int = 4,
+        fetch_k: int = 20,
+        lambda_mult: float = 0.5,
+        filter: FilterArgument = None,
+        **_: Any,  # noqa: ANN401
+    ) -> list[Document]:
+        return await run_in_executor(
+            None, self.max_marginal_relevance_search_by_vector, embedding, k, fetch_k, lambda_mult, filter
+        )
+
+    def _select_relevance_score_fn(self) -> Callable[[float], float]:
+        """A cosine is a relevance as it stands; what points away from the query has none."""
+        return lambda cosine: min(max(cosine, 0.0), 1.0)
+
+    def _nearest(
+        self,
+        k: int,
+        filter: FilterArgument,
+        *,
+        query: str | None = None,
+        vector: Sequence[float] | None = None,
+    ) -> Scored:
+        k = check_count(k, "k", low=0)
+        ranked = self._ranked(filter, query=query, vector=vector)
+        return [(_document(record), cosine) for record, cosine in islice(ranked, k)]
+
+    def _ranked(
+        self, filter: FilterArgument, *, query: str | None = None, vector: Sequence[float] | None = None
+    ) -> Iterator[tuple[Record, float]]:
+        """Every memory that the filter keeps and its cosine, best first; looked up as far as they are taken."""
+        parsed = parse_document_filter(filter)
+        nearest: Nearest = self.memory.nearest(query, vector=vector, where=parsed.condition)
+        ids, cosines = nearest.ids.tolist(), nearest.cosines.tolist()
+        start, size = 0, 16
+        while start < len(ids):
+            chunk = ids[start : start + size]
+            found = {record.id: record for record in self.memory.records(where("id").is_in(chunk))}
+            for memory, cosine in zip(chunk, cosines[start : start + size], strict=True):
+                record = found.get(memory)  # None if it was forgotten in the meantime
+                if record is not None and (parsed.keeps is None or parsed.keeps(_document(record))):
+                    yield record, cosine
+            start, size = start + size, min(4 * size, _CHUNK)
+
+
+def _document(record: Record) -> Document:
+    return Document(page_content=record.text, metadata=dict(record.metadata), id=record.external_id)
+
+
+def _drafts(
+    texts: Sequence[str], metadatas: Sequence[dict[str, Any]] | None, ids: Sequence[str | None] | None
+) -> list[Draft]:
+    for name, column in (("metadatas", metadatas), ("ids", ids)):
+        if column is not None and len(column) != len(texts):
+            raise ValidationError(f"there must be as many {name} as texts; got {len(column)} for {len(texts)} texts")
+    return [
+        Draft(text=text, metadata=metadata or {}, external_id=str(uuid4()) if each is None else each)
+        for text, metadata, each in zip(texts, metadatas or [{}] * len(texts), ids or [None] * len(texts), strict=True)
+    ]
+
+
+def _columns(documents: Iterable[Document], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of add_texts for some documents."""
+    documents = list(documents)
+    own = [document.id for document in documents]
+    given = kwargs.get("ids")
+    if given is not None and len(given) == len(own):
+        own = [mine if asked is None else asked for asked, mine in zip(given, own, strict=True)]
+    elif given is not None:
+        own = given
+    return kwargs | {
+        "texts": [document.page_content for document in documents],
+        "metadatas": [document.metadata for document in documents],
+        "ids": own,
+    }
+
+
+def _deleted(ids: list[str] | None, delete_all: bool) -> list[str] | None:
+    """The ids to remove, None for all."""
+    if delete_all == (ids is not None):
+        raise ValidationError("delete takes a list of ids, or delete_all=True to remove every document; one of them")
+    if isinstance(ids, str):
+        raise ValidationError(f"delete takes a list of ids; got the string {ids!r}")
+    return ids
