@@ -27,6 +27,8 @@ def facts_of(hit: Hit) -> dict[str, Any]:
         "external_id": record.external_id,
         "source": record.source,
         "trust": record.trust,
+        "supersedes": list(hit.supersedes) or None,
+        "superseded_by": list(hit.superseded_by) or None,
         "before": [_neighbour(each) for each in hit.before] or None,
         "after": [_neighbour(each) for each in hit.after] or None,
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
@@ -33,10 +33,11 @@ class MnemoloomRetriever(BaseRetriever):
     k: how many documents, at most.
     filter: a dict about the metadata, a filter of mnemoloom, or a function of a document.
     min_score: leave out memories that score less.
+    min_confidence: retrieve nothing unless memory holds an answer with this probability (0 to 1, or "calibrated").
     options: what else `recall` is asked with, such as {"expand": 1}.
 
-    The metadata of a document are the memory's own, and `memory_id`, `score`, `parts`, `time`, `speaker`, …; its id
-    is the memory's external id, or else its number.
+    The metadata of a document are the memory's own, and `memory_id`, `score`, `parts`, `time`, `speaker`, …, and
+    `confidence`, which is that of the whole answer; its id is the memory's external id, or else its number.
     """
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
@@ -45,6 +46,7 @@ class MnemoloomRetriever(BaseRetriever):
     k: int = 4
     filter: Any = None
     min_score: float | None = None
+    min_confidence: float | Literal["calibrated"] | None = None
     options: Mapping[str, Any] = Field(default_factory=dict)
 
     def _get_relevant_documents(
@@ -79,6 +81,7 @@ class MnemoloomRetriever(BaseRetriever):
         asked.pop("verbose", None)  # LangChain's own
         options = {**self.options, **asked}
         settings = {name: options.pop(name, getattr(self, name)) for name in ("k", "filter", "min_score")}
+        options.setdefault("min_confidence", self.min_confidence)
         return _Call(**settings, options=options, most=self.memory.limits.k)
 
     def _get_ls_params(self, **kwargs: Any) -> LangSmithRetrieverParams:  # noqa: ANN401
@@ -104,7 +107,7 @@ class _Call:
     def is_answered_by(self, result: RecallResult) -> bool:
         """Take in a result; whether asking for more could not change the answer."""
         enough = [hit for hit in result if self._min_score is None or hit.score >= self._min_score]
-        documents = [as_document(hit) for hit in enough]
+        documents = [as_document(hit, about={"confidence": result.confidence}) for hit in enough]
         keeps = self._filter.keeps
         self.documents = [each for each in documents if keeps is None or keeps(each)][: self._k]
         exhausted = len(enough) < self.asks or self.asks >= self._most

@@ -65,6 +65,7 @@ def create_memory_tools(
     scope: Scope = PER_USER,
     k: int = 5,
     min_score: float | None = None,
+    min_confidence: float | Literal["calibrated"] | None = None,
     names: Collection[MemoryToolName] = _NAMES,
 ) -> list[BaseTool]:
     """The tools, for `create_agent(model, tools=create_memory_tools(memory), context_schema=MemoryContext)`.
@@ -76,6 +77,7 @@ def create_memory_tools(
         function of the runtime. A scope without placeholders is one memory for all who use these tools.
     k: how many memories a search returns unless the model asks for another number.
     min_score: leave out memories that score less.
+    min_confidence: find nothing unless memory holds an answer with this probability (0 to 1, or "calibrated").
     names: which tools to make.
 
     A tool that cannot do what the model asked for says so in its answer. ScopeError is raised out of the agent:
@@ -91,7 +93,7 @@ def create_memory_tools(
         raise ConfigError(f"names must be some of {', '.join(_NAMES)}; got {names!r}")
     made: dict[MemoryToolName, Callable[[], BaseTool]] = {
         "save_memory": lambda: _save_tool(memory, scope),
-        "search_memory": lambda: _search_tool(memory, scope, k, min_score),
+        "search_memory": lambda: _search_tool(memory, scope, k, min_score, min_confidence),
         "update_memory": lambda: _update_tool(memory, scope),
         "forget_memory": lambda: _forget_tool(memory, scope),
     }
@@ -118,18 +120,24 @@ def _save_tool(memory: Memory, scope: Scope) -> BaseTool:
     )
 
 
-def _search_tool(memory: Memory, scope: Scope, k: int, min_score: float | None) -> BaseTool:
+def _search_tool(
+    memory: Memory,
+    scope: Scope,
+    k: int,
+    min_score: float | None,
+    min_confidence: float | Literal["calibrated"] | None,
+) -> BaseTool:
     usual = k
 
     def search_memory(query: str, k: int | None = None, runtime: Runtime = None) -> Found:  # type: ignore[assignment]
         mine = memory_for(memory, scope, runtime)
         with _told_to_the_model():
-            return _found(mine.recall(query, k or usual), min_score)
+            return _found(mine.recall(query, k or usual, min_confidence=min_confidence), min_score)
 
     async def asearch_memory(query: str, k: int | None = None, runtime: Runtime = None) -> Found:  # type: ignore[assignment]
         mine = memory_for(memory, scope, runtime)
         with _told_to_the_model():
-            return _found(await mine.arecall(query, k or usual), min_score)
+            return _found(await mine.arecall(query, k or usual, min_confidence=min_confidence), min_score)
 
     return _tool(
         search_memory,

@@ -65,6 +65,11 @@ def test_every_setting_can_be_given_for_one_call(filled: Memory) -> None:
     assert all(document.metadata["n"] < 5 for document in retriever.invoke("boat", filter={"n": {"$lt": 5}}))
     both = retriever.invoke("boat", filter={"n": {"$lt": 5}}, where={"speaker": "Ann"})
     assert {document.metadata["n"] for document in both} == {0, 2, 4}
+    confidence = filled.recall("blue boat", 4).confidence
+    assert {document.metadata["confidence"] for document in retriever.invoke("blue boat")} == {confidence}
+    assert retriever.invoke("the price of zinc", min_confidence=1.0) == []
+    assert MnemoloomRetriever(memory=filled, min_confidence=1.0).invoke("the price of zinc") == []
+    assert len(MnemoloomRetriever(memory=filled, min_confidence=1.0).invoke("boat", min_confidence=0.0)) == 4
     neighbours = retriever.invoke("boat", k=1, expand=1)[0].metadata
     assert {"before", "after"} & set(neighbours)
 

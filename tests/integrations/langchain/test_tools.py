@@ -152,6 +152,9 @@ def test_k_and_min_score_bound_what_is_found(memory: Memory) -> None:
     assert len(found.invoke({**call, "args": {"query": "tea", "k": 7}}).artifact) == 7
     choosy = tool_of(memory, "search_memory", scope=("team",), min_score=99.0)
     assert choosy.invoke({"query": "tea"}) == "Nothing found in memory."
+    doubting = tool_of(memory, "search_memory", scope=("team",), min_confidence=1.0)
+    assert doubting.invoke({"query": "the price of zinc"}) == "Nothing found in memory."
+    assert asyncio.run(doubting.ainvoke({"query": "the price of zinc"})) == "Nothing found in memory."
 
 
 def test_settings_that_cannot_be_are_refused(memory: Memory) -> None:
