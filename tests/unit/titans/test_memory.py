@@ -230,7 +230,7 @@ def test_tokens_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValidationError, match="one length; got 2 and 1"):
         learn(state, keys, values[:1])
     for value in (np.nan, np.inf, -1e31):
-        with pytest.raises(ValidationError, match="numbers of size at most 1e[+]30"):
+        with pytest.raises(ValidationError, match=r"numbers of size at most 1e\+30"):
             learn(state, np.full((1, 5), value), values[:1])
     with pytest.raises(ValidationError, match=r"eta must be a number or of shape \(2,\)"):
         learn(state, keys, values, eta=np.ones(3))
