@@ -73,7 +73,7 @@ def select_dimensions(
     elif method == "variance":
         scores = rows.var(axis=0, dtype=np.float64)
     elif method == "random":
-        scores = rng.random(size=d)
+        scores = rng.random(size=(d,))
     else:
         scores = -np.arange(d, dtype=np.float64)
     best = np.argsort(-scores, kind="stable")[:width]
