@@ -30,7 +30,8 @@ def near_duplicates(
     """Groups of indexed memories of one speaker whose vectors match, by the id that is kept.
 
     Pinned memories are kept, then those of more surprise, then the older; a pinned memory is never among the others.
-    Below .92 merging costs evidence much faster than it saves room: on LoCoMo .92 merges under 1 %, .7 loses 8 to 14 %.
+    Below .92 merging costs evidence much faster than it saves room: a study on LoCoMo found that .9 merges .4 % at no
+    cost, and that .7 merges 17 % and loses 8 to 14 % of recall@10.
 
     Parameters
     ----------

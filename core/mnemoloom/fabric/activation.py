@@ -4,7 +4,7 @@
     prior = weight · a / (1 + a)        in [0, weight): added to a score, never multiplied with it
 
 Using one memory changes no other: nothing starves. An unused memory keeps the score that it had, and no prior can make
-up for more than `weight` of it. On LoCoMo weights up to .05 change recall@10 by +.2 to +.7 points, within chance.
+up for more than `weight` of it. A study on LoCoMo found that weights up to .05 change recall@10 by less than a point.
 """
 
 from __future__ import annotations
