@@ -1,5 +1,40 @@
 """Titans memories: what surprises is worth remembering."""
 
+from mnemoloom.titans.gate import Decision, GateConfig, Reason, SpeakerGate, decide
+from mnemoloom.titans.memory import Learned, TitansConfig, TitansState, learn, retrieve
+from mnemoloom.titans.signals import TIME_WORDS, Signals, signals_of
 from mnemoloom.titans.surprise import SurpriseState, rank_within, surprise_step
+from mnemoloom.titans.tiers import Window, fetch, peek, pop, push, rewind
+from mnemoloom.titans.variants import VARIANTS, Found, Shown, Source, Variant, arrange, query_of
 
-__all__ = ["SurpriseState", "rank_within", "surprise_step"]
+__all__ = [
+    "TIME_WORDS",
+    "VARIANTS",
+    "Decision",
+    "Found",
+    "GateConfig",
+    "Learned",
+    "Reason",
+    "Shown",
+    "Signals",
+    "Source",
+    "SpeakerGate",
+    "SurpriseState",
+    "TitansConfig",
+    "TitansState",
+    "Variant",
+    "Window",
+    "arrange",
+    "decide",
+    "fetch",
+    "learn",
+    "peek",
+    "pop",
+    "push",
+    "query_of",
+    "rank_within",
+    "retrieve",
+    "rewind",
+    "signals_of",
+    "surprise_step",
+]

@@ -1,0 +1,52 @@
+"""Adaptive resonance: categories that form as memories arrive."""
+
+from mnemoloom.art.centred import (
+    CentredConfig,
+    CentredState,
+    Placed,
+    Reassigned,
+    insert,
+    match_rows,
+    reassign,
+    remove,
+)
+from mnemoloom.art.coding import Bounds, bounds_of, complement_code, scale, unit_rows, widen
+from mnemoloom.art.fuzzy import FuzzyConfig, FuzzyState, categorise, fit, fuzzy_rule
+from mnemoloom.art.resonance import Resonance, Rule, present, resonate
+from mnemoloom.art.routing import Lists, lists_of, route
+from mnemoloom.art.topics import CategoryStatistics, Topic, keywords, representatives, statistics, topics
+
+__all__ = [
+    "Bounds",
+    "CategoryStatistics",
+    "CentredConfig",
+    "CentredState",
+    "FuzzyConfig",
+    "FuzzyState",
+    "Lists",
+    "Placed",
+    "Reassigned",
+    "Resonance",
+    "Rule",
+    "Topic",
+    "bounds_of",
+    "categorise",
+    "complement_code",
+    "fit",
+    "fuzzy_rule",
+    "insert",
+    "keywords",
+    "lists_of",
+    "match_rows",
+    "present",
+    "reassign",
+    "remove",
+    "representatives",
+    "resonate",
+    "route",
+    "scale",
+    "statistics",
+    "topics",
+    "unit_rows",
+    "widen",
+]
