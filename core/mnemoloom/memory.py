@@ -108,6 +108,21 @@ class Memory(AsyncVerbs):
         """A handle on another namespace of the same store. They share the store: closing one closes both."""
         return Memory(self._opened, check_namespace(labels, limits=self._opened.config.limits))
 
+    @property
+    def folder(self) -> Path | None:
+        """Where the store lives; None for one that is kept in memory."""
+        return self._opened.store.folder
+
+    @property
+    def closed(self) -> bool:
+        """Whether this handle, or another one of the same store, was closed."""
+        return self._opened.store.closed
+
+    @property
+    def encoder(self) -> str | None:
+        """The identity of the embedder that the store was opened with; None without one."""
+        return self._opened.encoding.identity if self._opened.encoding else None
+
     def namespaces(self) -> list[tuple[str, ...]]:
         """Every namespace of the store that was ever written to."""
         with self._opened.store.reading() as connection:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from mnemoloom import Memory, Tier
+from mnemoloom.embedders import HashingEmbedder
 from mnemoloom.errors import VectorError
 from mnemoloom.index.exact import DIGITS_FROM
 from mnemoloom.storage import store as store_module
@@ -134,3 +135,14 @@ def test_pages_of_records_continue_where_the_last_one_ended() -> None:
         while page := [record.id for record in memory.records(after_id=seen[-1] if seen else 0, limit=10)]:
             seen += page
         assert seen == ids
+
+
+def test_a_handle_says_where_it_is_what_encodes_and_whether_it_was_closed(
+    tmp_path: Path, hashing: HashingEmbedder
+) -> None:
+    memory = Memory.open(tmp_path / "ann", embedder=hashing)
+    assert (memory.folder, memory.encoder, memory.closed) == ((tmp_path / "ann").resolve(), hashing.identity, False)
+    memory.at("bo").close()
+    assert memory.closed
+    with Memory.open(":memory:") as kept_nowhere:
+        assert (kept_nowhere.folder, kept_nowhere.encoder) == (None, None)
