@@ -12,6 +12,7 @@ from mnemoloom import Memory
 from mnemoloom.cli.chat import Conversation
 from mnemoloom.cli.chat_model import ChatModel, installed_models
 from mnemoloom.errors import ChatModelError, ChatModelTimeoutError, ChatModelUnavailableError, ConfigError
+from mnemoloom.testing import Reply, faults
 
 QUESTION = [{"role": "user", "content": "hello"}]
 
@@ -34,62 +35,25 @@ def remembered(store):
         return [(record.speaker, record.text) for record in memory.records()]
 
 
-def drop(handler, body):
-    handler.begin_stream()
-    handler.send_piece("You mo")
-    handler.hang_up()
+def babble(exchange):
+    exchange.begin_stream()
+    exchange.send_line(["not", "an", "object"])
+    exchange.end_stream()
 
 
-def end_early(handler, body):
-    handler.begin_stream()
-    handler.send_piece("You mo")
-    handler.end_stream()
-
-
-def fail_midway(handler, body):
-    handler.begin_stream()
-    handler.send_piece("You mo")
-    handler.send_line({"error": "out of memory"})
-    handler.end_stream()
-
-
-def refuse(handler, body):
-    handler.send_json(400, {"error": '"tinyemb" does not support chat'})
-
-
-def babble(handler, body):
-    handler.begin_stream()
-    handler.send_line(["not", "an", "object"])
-    handler.end_stream()
-
-
-def redirect(handler, body):
-    handler.send_response(302)
-    handler.send_header("location", "http://example.invalid/")
-    handler.send_header("content-length", "0")
-    handler.end_headers()
-
-
-def stay_silent(handler, body):
-    handler.begin_stream()
-    handler.send_piece("You mo")
-    handler.server.released.wait(10)
-
-
-def say_nothing(handler, body):
-    handler.begin_stream()
-    handler.send_piece("", done=True)
-    handler.end_stream()
+drop, end_early, fail_midway = faults.die_midway(), faults.end_early(), faults.error_midway("out of memory")
+refuse = faults.status(400, '"tinyemb" does not support chat')
+redirect = faults.redirect("http://example.invalid/")
 
 
 def test_an_answer_comes_piece_by_piece(server):
     assert list(model(server).answer(QUESTION)) == ["You moved ", "to Oslo", "."]
-    assert server.requests[0]["messages"] == QUESTION
-    assert server.requests[0]["stream"] is True
+    assert server.requests[0].body["messages"] == QUESTION
+    assert server.requests[0].body["stream"] is True
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "error", "said"),
+    ("fault", "error", "said"),
     [
         (drop, ChatModelUnavailableError, "broke before the answer was complete"),
         (end_early, ChatModelUnavailableError, "broke off in mid-answer"),
@@ -99,8 +63,8 @@ def test_an_answer_comes_piece_by_piece(server):
         (redirect, ChatModelError, "a redirect, which is not followed"),
     ],
 )
-def test_a_failing_server_is_a_typed_error_that_says_so(server, behaviour, error, said):
-    server.behaviour = behaviour
+def test_a_failing_server_is_a_typed_error_that_says_so(server, fault, error, said):
+    server.fail(fault)
     with pytest.raises(error, match=said):
         list(model(server).answer(QUESTION))
 
@@ -116,7 +80,7 @@ def test_no_server_says_how_to_start_it(nobody):
 
 
 def test_a_server_that_falls_silent_is_given_up(server):
-    server.behaviour = stay_silent
+    server.fail(faults.silence_midway(10))
     with pytest.raises(ChatModelTimeoutError, match="too long"):
         list(model(server, patience=0.2).answer(QUESTION))
 
@@ -127,17 +91,14 @@ def test_another_machine_is_refused():
 
 
 def test_a_key_is_sent_to_nobody(server, monkeypatch):
-    seen = []
     monkeypatch.setenv("OLLAMA_API_KEY", "secret")
     monkeypatch.setenv("OLLAMA_HOST", "http://192.0.2.1:1")
-    behaviour = server.behaviour
-    server.behaviour = lambda handler, body: (seen.append(dict(handler.headers)), behaviour(handler, body))
     list(model(server).answer(QUESTION))
-    assert "secret" not in json.dumps(seen)
+    assert "secret" not in str(server.requests[0])
 
 
 def test_models_that_only_embed_are_not_offered(server):
-    assert installed_models(server.url, timeout=5) == ["tiny"]
+    assert installed_models(server.url, timeout=5) == ["tiny:latest"]
 
 
 def test_both_sides_of_a_turn_are_remembered(chat, store):
@@ -155,7 +116,7 @@ def test_memories_are_sent_with_the_question_as_data(chat, server, store):
     with Memory.open(store) as memory:
         memory.remember("I moved to Oslo in May.", speaker="user")
     chat("Where did I move?")
-    *_, last = server.requests[0]["messages"]
+    *_, last = server.requests[0].body["messages"]
     assert last["role"] == "user"
     assert '"text": "I moved to Oslo in May."' in last["content"]
     assert last["content"].endswith("\n\nWhere did I move?")
@@ -163,7 +124,10 @@ def test_memories_are_sent_with_the_question_as_data(chat, server, store):
 
 def test_the_turns_before_are_sent_along(chat, server):
     chat("One.", "Two.")
-    assert [message["content"] for message in server.requests[1]["messages"][1:3]] == ["One.", "You moved to Oslo."]
+    assert [message["content"] for message in server.requests[1].body["messages"][1:3]] == [
+        "One.",
+        "You moved to Oslo.",
+    ]
 
 
 def test_the_user_may_have_a_name(chat, store):
@@ -178,15 +142,18 @@ def test_a_session_is_named_by_its_start(chat, store):
     assert session[:2] == "20"
 
 
-@pytest.mark.parametrize("behaviour", [drop, end_early, fail_midway, refuse, babble, say_nothing])
-def test_a_turn_that_fails_leaves_nothing_and_the_chat_goes_on(chat, server, store, behaviour):
-    good, server.behaviour = server.behaviour, behaviour
+@pytest.mark.parametrize("fault", [drop, end_early, fail_midway, refuse, babble])
+def test_a_turn_that_fails_leaves_nothing_and_the_chat_goes_on(chat, server, store, fault):
+    server.fail(fault)
+    check_that_only_the_second_turn_is_kept(chat, store)
 
-    def once(handler, body):
-        server.behaviour = good
-        behaviour(handler, body)
 
-    server.behaviour = once
+def test_a_turn_without_an_answer_leaves_nothing_and_the_chat_goes_on(chat, server, store):
+    server.say("")
+    check_that_only_the_second_turn_is_kept(chat, store)
+
+
+def check_that_only_the_second_turn_is_kept(chat, store):
     code, out, err = chat("First.", "Second.")
     assert code == 2
     assert err.startswith("\nmnemoloom: ")
@@ -232,7 +199,7 @@ def test_with_json_a_turn_that_fails_is_a_line_too(chat):
 
 
 def test_the_answer_of_a_model_cannot_move_the_cursor(chat, server):
-    server.pieces = ["\x1b[2J", "first\nsecond"]
+    server.say(Reply(pieces=("\x1b[2J", "first\nsecond")))
     assert chat("Hello.")[1] == "\\x1b[2Jfirst\nsecond\n"
 
 

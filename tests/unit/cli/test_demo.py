@@ -8,6 +8,7 @@ import time
 import pytest
 
 from mnemoloom import Memory
+from mnemoloom.testing import OllamaServer, ServedModel
 from mnemoloom.cli import main
 
 
@@ -49,10 +50,10 @@ def test_a_store_that_was_asked_for_stays_and_a_second_run_doubles_nothing(demo,
 def test_a_reachable_model_phrases_the_answers(demo, server):
     code, captured = demo("--host", server.url)
     assert code == 0
-    assert captured.out.count("phrased by tiny: You moved to Oslo.") == 12
+    assert captured.out.count("phrased by tiny:latest: You moved to Oslo.") == 12
     answer = json.loads(demo("--host", server.url, "--json")[1].out)
     assert {question["phrased"] for question in answer["questions"]} == {"You moved to Oslo."}
-    assert answer["summary"]["model"] == "tiny"
+    assert answer["summary"]["model"] == "tiny:latest"
 
 
 def test_a_model_that_fails_is_named_once_and_the_demo_goes_on(demo, server):
@@ -62,6 +63,7 @@ def test_a_model_that_fails_is_named_once_and_the_demo_goes_on(demo, server):
     assert len(server.requests) == 1
 
 
-def test_a_server_without_a_chat_model_says_what_to_pull(demo, server):
-    server.models = ["nomic-embed-text"]
-    assert "ollama pull" in demo("--host", server.url)[1].out.replace("\n", " ")
+def test_a_server_without_a_chat_model_says_what_to_pull(demo):
+    encoder = ServedModel(name="nomic-embed-text", capabilities=frozenset({"embedding"}))
+    with OllamaServer(models=[encoder]) as server:
+        assert "ollama pull" in demo("--host", server.url)[1].out.replace("\n", " ")

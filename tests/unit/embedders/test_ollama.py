@@ -20,6 +20,8 @@ from mnemoloom.errors import (
     TextError,
 )
 from mnemoloom.ports import Embedder, TokenEmbedder
+from mnemoloom.testing import faults
+from mnemoloom.testing.ollama.embeddings import dense_rows
 
 WIDTH = 16  # of the server's model
 TEXTS = ["Ann moved to Oslo", "Bob has a cat", "the harbour at night", "two and two", "five"]
@@ -30,11 +32,11 @@ def embedder_for(server, **settings) -> OllamaEmbedder:
 
 
 def answering(rows):
-    return lambda handler, request: handler.send_rows(rows)
+    return lambda exchange: exchange.send_json(200, {"model": "tinyemb", "embeddings": rows})
 
 
 def sending(status, text, headers=None):
-    return lambda handler, request: handler.send_text(status, text, headers)
+    return lambda exchange: exchange.send_text(status, text, headers)
 
 
 def test_it_is_an_embedder_without_token_vectors(server):
@@ -43,12 +45,10 @@ def test_it_is_an_embedder_without_token_vectors(server):
 
 
 def test_each_text_gets_its_row_in_order(server):
-    from mnemoloom.embedders import HashingEmbedder
-
     rows = embedder_for(server).embed(TEXTS)
     assert rows.dtype == np.float32
     assert rows.flags.c_contiguous
-    np.testing.assert_allclose(rows, HashingEmbedder(WIDTH).embed(TEXTS), atol=1e-7)
+    np.testing.assert_allclose(rows, dense_rows(TEXTS, WIDTH), atol=1e-7)
 
 
 def test_batching_changes_no_row(server):
@@ -120,7 +120,7 @@ def test_a_missing_model_is_unavailable_and_the_message_says_how_to_pull_it(serv
 
 
 def test_a_404_of_another_kind_of_server_is_not_called_a_missing_model(server):
-    server.behaviour = sending(404, "404 page not found", {"content-type": "text/plain"})
+    server.fail(sending(404, "404 page not found", {"content-type": "text/plain"}))
     with pytest.raises(EmbedderError, match="answered 404: 404 page not found") as got:
         embedder_for(server).embed(["a"])
     assert not isinstance(got.value, EmbedderUnavailableError)
@@ -128,34 +128,32 @@ def test_a_404_of_another_kind_of_server_is_not_called_a_missing_model(server):
 
 @pytest.mark.parametrize("status", [400, 500, 501, 503])
 def test_a_refusal_keeps_its_status_and_text(server, status):
-    server.behaviour = lambda handler, request: handler.send_error_text(status, "no such luck")
+    server.fail(faults.status(status, "no such luck"))
     with pytest.raises(EmbedderError, match=f"ollama/tinyemb at http://127.* answered {status}: no such luck"):
         embedder_for(server).embed(["a"])
 
 
 def test_a_long_refusal_is_cut(server):
-    server.behaviour = lambda handler, request: handler.send_error_text(500, "x" * 100_000)
+    server.fail(faults.status(500, "x" * 100_000))
     with pytest.raises(EmbedderError) as got:
         embedder_for(server).embed(["a"])
     assert len(str(got.value)) < 400
 
 
 def test_a_slow_server_times_out(server):
-    server.behaviour = lambda handler, request: server.released.wait(10)
+    server.fail(faults.delay(10))
     with pytest.raises(EmbedderTimeoutError, match=r"no answer within 0\.2 s") as got:
         embedder_for(server, timeout=0.2).embed(["a"])
     assert isinstance(got.value, TimeoutError)
 
 
 def test_a_server_that_dribbles_its_answer_times_out(server):
-    def dribble(handler, request):
-        handler.send_response(200)
-        handler.send_header("content-length", "1000")
-        handler.end_headers()
-        while not server.released.wait(0.05):
-            handler.wfile.write(b" ")
+    def dribble(exchange):
+        exchange.begin(200, {"content-length": "1000"})
+        while not exchange.wait(0.05):
+            exchange.write(b" ")
 
-    server.behaviour = dribble
+    server.fail(dribble)
     started = time.monotonic()
     with pytest.raises(EmbedderTimeoutError):
         embedder_for(server, timeout=0.4).embed(["a"])
@@ -163,21 +161,13 @@ def test_a_server_that_dribbles_its_answer_times_out(server):
 
 
 def test_a_dropped_connection_is_unavailable(server):
-    server.behaviour = lambda handler, request: handler.hang_up()
+    server.fail(faults.drop())
     with pytest.raises(EmbedderUnavailableError, match=r"the connection to http://127.* broke"):
         embedder_for(server).embed(["a"])
 
 
 def test_a_connection_dropped_inside_the_answer_is_unavailable(server):
-    def drop(handler, request):
-        handler.send_response(200)
-        handler.send_header("content-length", "1000")
-        handler.end_headers()
-        handler.wfile.write(b'{"embeddings": [[')
-        handler.wfile.flush()
-        handler.hang_up()
-
-    server.behaviour = drop
+    server.fail(faults.die_midway())
     with pytest.raises(EmbedderUnavailableError, match="broke"):
         embedder_for(server).embed(["a"])
 
@@ -198,13 +188,13 @@ def test_a_connection_dropped_inside_the_answer_is_unavailable(server):
     ],
 )
 def test_an_answer_that_is_not_ollamas_is_a_wrong_answer(server, text):
-    server.behaviour = sending(200, text)
+    server.fail(sending(200, text))
     with pytest.raises(EmbedderAnswerError, match="did not answer as /api/embed does"):
         embedder_for(server).embed(["a"])
 
 
 def test_an_error_page_of_another_shape_is_still_our_error(server):
-    server.behaviour = sending(500, '["not an object"]')
+    server.fail(sending(500, '["not an object"]'))
     with pytest.raises(EmbedderError):
         embedder_for(server).embed(["a"])
 
@@ -223,13 +213,14 @@ def test_an_error_page_of_another_shape_is_still_our_error(server):
     ],
 )
 def test_rows_that_cannot_be_used_are_refused(server, rows, fault):
-    server.behaviour = answering(rows)
+    server.fail(answering(rows))
     with pytest.raises(EmbedderAnswerError, match=fault):
         embedder_for(server).embed(["a", "b"])
 
 
 def test_a_width_that_changes_between_batches_is_refused(server):
-    server.behaviour = lambda handler, request: handler.send_rows([[1.0] * (len(server.requests) + 1)])
+    server.fail(answering([[1.0, 1.0]]))
+    server.fail(answering([[1.0, 1.0, 1.0]]))
     with pytest.raises(EmbedderAnswerError, match="width 2; got 3"):
         embedder_for(server, batch_size=1).embed(["a", "b"])
 
@@ -237,7 +228,7 @@ def test_a_width_that_changes_between_batches_is_refused(server):
 def test_a_width_that_changes_between_calls_is_refused(server):
     embedder = embedder_for(server)
     embedder.embed(["a"])
-    server.behaviour = answering([[1.0, 2.0]])
+    server.fail(answering([[1.0, 2.0]]))
     with pytest.raises(EmbedderAnswerError, match="width 16; got 2"):
         embedder.embed(["a"])
 
@@ -248,17 +239,16 @@ def test_a_width_that_the_server_silently_ignores_is_noticed(server):
 
 
 def test_the_embedder_works_again_after_a_failure(server):
-    embedder, healthy = embedder_for(server), server.behaviour
-    server.behaviour = lambda handler, request: handler.hang_up()
+    embedder = embedder_for(server)
+    server.fail(faults.drop())
     with pytest.raises(EmbedderUnavailableError):
         embedder.embed(["a"])
-    server.behaviour = healthy
     assert embedder.embed(["a"]).shape == (1, WIDTH)
 
 
 def test_a_redirect_is_not_followed(server, new_server):
     elsewhere = new_server()
-    server.behaviour = sending(307, "", {"location": f"{elsewhere.url}/api/embed"})
+    server.fail(faults.redirect(f"{elsewhere.url}/api/embed"))
     with pytest.raises(EmbedderError, match="answered 307: a redirect, which is not followed"):
         embedder_for(server).embed(["a"])
     assert elsewhere.requests == []
@@ -266,13 +256,13 @@ def test_a_redirect_is_not_followed(server, new_server):
 
 def test_an_answer_without_end_is_cut_off(server, monkeypatch):
     monkeypatch.setattr("mnemoloom.embedders.ollama.LONGEST_ANSWER", 10_000)
-    server.behaviour = sending(200, json.dumps({"embeddings": [[1.0] * 10_000]}))
+    server.fail(sending(200, json.dumps({"embeddings": [[1.0] * 10_000]})))
     with pytest.raises(EmbedderAnswerError, match="longer than 10000 bytes"):
         embedder_for(server).embed(["a"])
 
 
 def test_a_compressed_answer_is_refused_unread(server):
-    server.behaviour = sending(200, "bomb", {"content-encoding": "gzip"})
+    server.fail(sending(200, "bomb", {"content-encoding": "gzip"}))
     with pytest.raises(EmbedderAnswerError, match="compressed"):
         embedder_for(server).embed(["a"])
     assert server.requests[0].headers["accept-encoding"] == "identity"
