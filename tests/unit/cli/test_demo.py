@@ -8,8 +8,8 @@ import time
 import pytest
 
 from mnemoloom import Memory
-from mnemoloom.testing import OllamaServer, ServedModel
 from mnemoloom.cli import main
+from mnemoloom.testing import OllamaServer, ServedModel
 
 
 @pytest.fixture
