@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mnemoloom.embedders.endpoint import Endpoint
 from mnemoloom.errors import ConfigError, require
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import httpx
     import ollama
 
-__all__ = ["LONGEST_QUOTE", "MALFORMED", "ollama_client"]
+__all__ = ["LONGEST_QUOTE", "MALFORMED", "connection", "ollama_client"]
 
 LONGEST_QUOTE = 200  # characters of a server's error text
 
@@ -38,19 +38,24 @@ def ollama_client(server: Endpoint, *, patience: float, timeout: float, longest_
 
     from mnemoloom.embedders.bounded_http import BoundedTransport
 
-    # the client puts OLLAMA_API_KEY into a header for whatever host it is given
-    keyless = None if server.encrypted and not server.local else _without_key
     try:
         return ollama.Client(
             server.url,
-            timeout=httpx.Timeout(patience, connect=min(patience, 5.0)),
-            follow_redirects=False,
-            trust_env=False,
-            auth=keyless,
             transport=BoundedTransport(max_bytes=longest_answer, seconds=timeout),
+            **connection(server, patience=patience),
         )
     except httpx.InvalidURL as error:
         raise ConfigError(f"host must be a URL such as http://127.0.0.1:11434: {error}") from error
+
+
+def connection(server: Endpoint, *, patience: float) -> dict[str, Any]:
+    """Arguments of an httpx client, of either kind: no redirect, no proxy, no key in clear, and an end to waiting."""
+    import httpx
+
+    # the client puts OLLAMA_API_KEY into a header for whatever host it is given
+    keyless = None if server.encrypted and not server.local else _without_key
+    timeout = httpx.Timeout(patience, connect=min(patience, 5.0))
+    return {"timeout": timeout, "follow_redirects": False, "trust_env": False, "auth": keyless}
 
 
 def _without_key(request: httpx.Request) -> httpx.Request:
