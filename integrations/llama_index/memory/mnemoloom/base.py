@@ -7,19 +7,19 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.bridge.pydantic import Field, PrivateAttr, SerializationInfo, model_serializer
-from llama_index.core.memory import BaseMemoryBlock, InsertMethod, Memory as LlamaIndexMemory
-from llama_index.core.storage.chat_store.base_db import MessageStatus
+from llama_index.core.memory import BaseMemoryBlock, InsertMethod
+from llama_index.core.memory import Memory as LlamaIndexMemory
+
 from llama_index.memory.mnemoloom.chat_store import MnemoloomChatStore
 from llama_index.memory.mnemoloom.long_term import LongTerm, check_user
 from llama_index.memory.mnemoloom.messages import draft_of, question_of, with_recalled
 from llama_index.vector_stores.mnemoloom.embeddings import as_embedder
 from llama_index.vector_stores.mnemoloom.sharing import Share, share
-
 from mnemoloom import Memory
 from mnemoloom.embedders.spec import from_spec
 from mnemoloom.filters import Filter, Not, conjoin, where
@@ -40,6 +40,10 @@ _KEPT = (
     "token_flush_size",
     "chat_history_token_ratio",
 )
+
+# of each event loop, by path, user and session; a lock lasts as long as somebody holds it or waits for it
+_Locks = WeakValueDictionary[tuple[str, str, str], asyncio.Lock]
+_locks: WeakKeyDictionary[asyncio.AbstractEventLoop, _Locks] = WeakKeyDictionary()
 
 
 class MnemoloomMemory(LlamaIndexMemory):
@@ -169,7 +173,9 @@ class MnemoloomMemory(LlamaIndexMemory):
         if question is None:
             return history
         found = await self._long_term.recall(
-            question, where=await self._elsewhere(), count_tokens=lambda text: len(self.tokenizer_fn(text))
+            question,
+            where=await asyncio.to_thread(self.beyond_window),
+            count_tokens=lambda text: len(self.tokenizer_fn(text)),
         )
         return with_recalled(history, found)
 
@@ -177,7 +183,7 @@ class MnemoloomMemory(LlamaIndexMemory):
         await self.aput_messages([message])
 
     async def aput_messages(self, messages: list[ChatMessage]) -> None:
-        # the history first: `_elsewhere` relies on it
+        # the history first: `beyond_window` relies on it
         await self._chats.add_messages(self.session_id, messages)
         await self._remember(messages)
         await self._manage_queue()
@@ -204,12 +210,12 @@ class MnemoloomMemory(LlamaIndexMemory):
         drafts = [draft_of(message, session=self.session_id) for message in messages]
         await self._long_term.remember([draft for draft in drafts if draft is not None])
 
-    async def _elsewhere(self) -> Filter | None:
+    def beyond_window(self) -> Filter | None:
         """Lets through what the window does not show: other sessions, and what has left the window of this one.
 
         Record numbers rise, and a message's number in the history is lower than in the long-term memory.
         """
-        first = await self._chats.first_active(self.session_id)
+        first = self._chats.first_active(self.session_id)
         ours = where("session").eq(self.session_id)
         shown = None if first is None else conjoin(ours, where("id").gte(first))
         hidden = None if shown is None else Not(shown)
@@ -217,7 +223,7 @@ class MnemoloomMemory(LlamaIndexMemory):
 
     async def _manage_queue(self) -> None:
         """One at a time: two that run beside one another would archive the same messages twice."""
-        locks = _locks.setdefault(asyncio.get_running_loop(), {})
+        locks = _locks.setdefault(asyncio.get_running_loop(), WeakValueDictionary())
         async with locks.setdefault((self.path, self.user_id, self.session_id), asyncio.Lock()):
             await super()._manage_queue()
 
@@ -225,9 +231,6 @@ class MnemoloomMemory(LlamaIndexMemory):
     def _written_down(self, info: SerializationInfo) -> dict[str, Any]:  # noqa: ARG002
         kept = {name: getattr(self, name) for name in _KEPT}
         return {"class_name": self.class_name(), "insert_method": self.insert_method.value, **kept}
-
-
-_locks: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, str, str], asyncio.Lock]] = WeakKeyDictionary()
 
 
 def _content(message: ChatMessage) -> str:

@@ -11,11 +11,11 @@ from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from llama_index.core.bridge.pydantic import Field, PrivateAttr
 from llama_index.core.memory import BaseMemoryBlock
+
 from llama_index.memory.mnemoloom.long_term import LongTerm, check_user
 from llama_index.memory.mnemoloom.messages import draft_of, question_of, recalled_text, said
 from llama_index.vector_stores.mnemoloom.embeddings import as_embedder
 from llama_index.vector_stores.mnemoloom.sharing import Share, share
-
 from mnemoloom import Draft, Memory
 from mnemoloom.embedders.spec import from_spec
 from mnemoloom.errors import ValidationError
@@ -69,7 +69,7 @@ class MnemoloomMemoryBlock(BaseMemoryBlock[list[ChatMessage]]):
     ) -> None:
         found = from_spec(embedder) if isinstance(embedder, str) else as_embedder(embedder)
         opened = share(path, namespace=("users", check_user(user_id)), embedder=found)
-        super().__init__(path=opened.path, user_id=user_id, **fields)
+        super().__init__(**fields, path=opened.path, user_id=user_id)
         self._share = opened
         self._long_term = LongTerm(
             opened.memory, k=self.k, token_limit=self.token_limit, min_confidence=self.min_confidence

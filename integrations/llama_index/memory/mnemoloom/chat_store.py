@@ -10,9 +10,9 @@ from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.bridge.pydantic import ConfigDict, Field, PrivateAttr
 from llama_index.core.storage.chat_store import BaseChatStore
 from llama_index.core.storage.chat_store.base_db import AsyncDBChatStore, MessageStatus
+
 from llama_index.memory.mnemoloom.chat_log import ChatLog
 from llama_index.vector_stores.mnemoloom.sharing import Share, share
-
 from mnemoloom import Memory
 
 __all__ = ["MnemoloomChatBuffer", "MnemoloomChatStore"]
@@ -88,9 +88,9 @@ class MnemoloomChatStore(AsyncDBChatStore):
     async def get_keys(self) -> list[str]:
         return await asyncio.to_thread(self._log.keys)
 
-    async def first_active(self, key: str) -> int | None:
+    def first_active(self, key: str) -> int | None:
         """The number of the record of the oldest active message; None without one."""
-        return await asyncio.to_thread(self._log.first_active, key)
+        return self._log.first_active(key)
 
     def close(self) -> None:
         """Let go of the store; it is closed when nothing else in this process uses it."""

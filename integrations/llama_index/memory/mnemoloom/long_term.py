@@ -13,7 +13,7 @@ from threading import Lock
 from typing import Any
 
 from mnemoloom import Draft, Memory, Record
-from mnemoloom.errors import LoomError, StoreClosedError, ValidationError
+from mnemoloom.errors import LoomError, ValidationError
 from mnemoloom.filters import Filter
 from mnemoloom.rendering import fitting
 
@@ -60,9 +60,6 @@ class LongTerm:
             await self._remember_each(wanted)
         except _FAULTS as error:
             self._wait(wanted, error)
-        except BaseException:  # cancelled: the work may have been done, or not
-            self._wait([draft for draft in wanted if draft.external_id], None)
-            raise
 
     async def recall(
         self,
@@ -89,19 +86,16 @@ class LongTerm:
         for place, draft in enumerate(drafts):
             try:
                 await self.memory.aremember_many([draft], existing="skip")
-            except ValidationError:
+            except ValidationError:  # noqa: PERF203 - the point of the loop
                 _LOG.warning("a message is not remembered: it cannot be stored", exc_info=True)
             except _FAULTS as error:
                 self._wait(drafts[place:], error)
                 return
 
-    def _wait(self, drafts: Sequence[Draft], error: BaseException | None) -> None:
+    def _wait(self, drafts: Sequence[Draft], error: BaseException) -> None:
         with self._lock:
             self._waiting.extend(drafts)
-        if isinstance(error, StoreClosedError):
-            _LOG.warning("the memory is closed; %d messages are not remembered", len(drafts))
-        elif error is not None:
-            _LOG.warning("%d messages wait to be remembered", len(drafts), exc_info=error)
+        _LOG.warning("%d messages wait to be remembered", len(drafts), exc_info=error)
 
 
 def check_user(user_id: object) -> str:

@@ -16,11 +16,11 @@ from llama_index.core.vector_stores.types import (
     VectorStoreQuery,
     VectorStoreQueryResult,
 )
+
 from llama_index.vector_stores.mnemoloom.filters import any_of, check_filters, matches, narrowed
 from llama_index.vector_stores.mnemoloom.modes import Settings, answer
 from llama_index.vector_stores.mnemoloom.nodes import draft_of, is_node, node_of, source_hash
 from llama_index.vector_stores.mnemoloom.sharing import IN_MEMORY, Share, share
-
 from mnemoloom import Memory, Record
 from mnemoloom.config import Durability
 from mnemoloom.errors import ConfigError, ValidationError
@@ -139,9 +139,7 @@ class MnemoloomVectorStore(BasePydanticVectorStore):
             ids=[str(each.record.external_id) for each in found],
         )
 
-    def get_nodes(
-        self, node_ids: list[str] | None = None, filters: MetadataFilters | None = None
-    ) -> list[BaseNode]:
+    def get_nodes(self, node_ids: list[str] | None = None, filters: MetadataFilters | None = None) -> list[BaseNode]:
         """Nodes with their embeddings: all, those of the ids (in their order, unknown ones left out), or filtered."""
         records = [record for record in self._records(node_ids, filters) if is_node(record)]
         if node_ids is not None:

@@ -136,9 +136,7 @@ def _nearest(
     asked = np.asarray(_embedding(query), np.float64)
     if limit < 1:
         return [], np.empty((0, len(asked)), np.float32)
-    hits = memory.recall(
-        _ALONE, limit, profile="dense", where=where, vector=asked, exact=settings.exact, update=False
-    )
+    hits = memory.recall(_ALONE, limit, profile="dense", where=where, vector=asked, exact=settings.exact, update=False)
     records = {hit.id: hit.record for hit in hits}
     vectors = _vectors(memory, records)
     cosines = vectors.astype(np.float64) @ asked / np.linalg.norm(asked)
@@ -152,7 +150,7 @@ def _vectors(memory: Memory, records: dict[int, Record]) -> NDArray[np.float32]:
     while True:
         try:
             return memory.vectors(records)
-        except UnknownMemoryError as gone:
+        except UnknownMemoryError as gone:  # noqa: PERF203 - rare, and each time one record fewer
             del records[int(str(gone.memory_id))]
 
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from llama_index.core import VectorStoreIndex
 from llama_index.core.schema import Document
-from llama_index.vector_stores.mnemoloom.base import MnemoloomVectorStore
 
+from llama_index.vector_stores.mnemoloom.base import MnemoloomVectorStore
 from mnemoloom.errors import ValidationError
 
 __all__ = ["arefresh_documents", "refresh_documents"]

@@ -9,9 +9,9 @@ from llama_index.core.base.base_retriever import BaseRetriever
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.schema import BaseNode, NodeWithScore, QueryBundle, TextNode
+
 from llama_index.vector_stores.mnemoloom.base import MnemoloomVectorStore
 from llama_index.vector_stores.mnemoloom.nodes import is_node, node_of
-
 from mnemoloom import Hit, Memory, RecallResult
 from mnemoloom.filters import Filter
 
