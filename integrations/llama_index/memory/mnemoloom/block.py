@@ -69,7 +69,7 @@ class MnemoloomMemoryBlock(BaseMemoryBlock[list[ChatMessage]]):
     ) -> None:
         found = from_spec(embedder) if isinstance(embedder, str) else as_embedder(embedder)
         opened = share(path, namespace=("users", check_user(user_id)), embedder=found)
-        super().__init__(**fields, path=opened.path, user_id=user_id)
+        super().__init__(path=opened.path, user_id=user_id, **fields)  # type: ignore[call-arg]
         self._share = opened
         self._long_term = LongTerm(
             opened.memory, k=self.k, token_limit=self.token_limit, min_confidence=self.min_confidence

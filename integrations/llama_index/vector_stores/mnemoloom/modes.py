@@ -138,7 +138,7 @@ def _nearest(
         return [], np.empty((0, len(asked)), np.float32)
     hits = memory.recall(_ALONE, limit, profile="dense", where=where, vector=asked, exact=settings.exact, update=False)
     records = {hit.id: hit.record for hit in hits}
-    vectors = _vectors(memory, records)
+    vectors = _vectors(memory, records) if records else np.empty((0, len(asked)), np.float32)
     cosines = vectors.astype(np.float64) @ asked / np.linalg.norm(asked)
     found = [Found(record, float(cosine)) for record, cosine in zip(records.values(), cosines, strict=True)]
     order = sorted(range(len(found)), key=lambda place: -found[place].similarity)
