@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import secrets
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from threading import RLock
 
@@ -50,9 +52,9 @@ class Share:
     memory: a handle on the namespace that was asked for.
     """
 
-    def __init__(self, path: str, key: _Key, memory: Memory) -> None:
+    def __init__(self, path: str, memory: Memory, release: Callable[[], None]) -> None:
         self.path, self.memory = path, memory
-        self._release = weakref.finalize(self, _give_back, key)
+        self._release = weakref.finalize(self, release)
 
     def close(self) -> None:
         self._release()
@@ -101,7 +103,7 @@ def share(
         handle = entry.memory.at(*namespace)
         entry.shares += 1
         _open[key] = entry
-        return Share(name, key, handle)
+        return Share(name, handle, partial(_give_back, key, entry))
 
 
 def _named(path: str | Path | Memory) -> str:
@@ -128,13 +130,12 @@ def _opened(
     )
 
 
-def _give_back(key: _Key) -> None:
+def _give_back(key: _Key, entry: _Open) -> None:
     with _lock:
-        entry = _open.get(key)
-        if entry is None or key[0] != os.getpid():
-            return
         entry.shares -= 1
-        if entry.shares <= 0:
+        if entry.shares or key[0] != os.getpid():
+            return
+        if _open.get(key) is entry:  # its owner may have closed it, and somebody opened the folder again
             del _open[key]
-            if entry.ours:
-                entry.memory.close()
+        if entry.ours:
+            entry.memory.close()
