@@ -119,9 +119,9 @@ class Memory(AsyncVerbs):
         return self._opened.store.closed
 
     @property
-    def encoder(self) -> str | None:
-        """The identity of the embedder that the store was opened with; None without one."""
-        return self._opened.encoding.identity if self._opened.encoding else None
+    def embedder(self) -> Embedder | None:
+        """What encodes texts and questions."""
+        return None if self._opened.encoding is None else self._opened.encoding.embedder
 
     def namespaces(self) -> list[tuple[str, ...]]:
         """Every namespace of the store that was ever written to."""
@@ -170,12 +170,17 @@ class Memory(AsyncVerbs):
         return self.remember_many([draft])[0]
 
     def remember_many(
-        self, drafts: Iterable[Draft | Mapping[str, Any] | str], *, existing: Existing = "replace"
+        self,
+        drafts: Iterable[Draft | Mapping[str, Any] | str],
+        *,
+        existing: Existing = "replace",
+        encode: bool = True,
     ) -> list[int]:
         """Remember many texts at once, all or none; their ids in order.
 
         `existing` says what happens to a draft whose external id is already known: it replaces that memory, or
-        is skipped. Raises as `remember` does.
+        is skipped. With `encode=False` the embedder is not asked: texts without a vector of their own are found by
+        their words alone, until `reembed`. Raises as `remember` does.
         """
         if existing not in ("replace", "skip"):
             raise ValidationError(f"existing must be 'replace' or 'skip'; got {existing!r}")
@@ -186,7 +191,7 @@ class Memory(AsyncVerbs):
         if not checked:
             self._opened.store.check_usable(writing=True)
             return []
-        return self._writer.remember(checked, existing=existing, now=now)
+        return self._writer.remember(checked, existing=existing, encode=encode, now=now)
 
     def forget(self, key: Key) -> None:
         """Remove a memory from the store. Raises UnknownMemoryError."""

@@ -45,7 +45,7 @@ class ChatLog:
         return None if row is None else row.id
 
     def add(self, key: str, messages: Sequence[ChatMessage], status: MessageStatus = MessageStatus.ACTIVE) -> None:
-        self._memory.remember_many([_draft(key, message, status) for message in messages])
+        self._memory.remember_many([_draft(key, message, status) for message in messages], encode=False)
 
     def replace(self, key: str, messages: Sequence[ChatMessage], status: MessageStatus = MessageStatus.ACTIVE) -> None:
         """Put a history in place of another; after a crash on the way both are there, never neither."""
