@@ -17,6 +17,7 @@ HERE = Path(__file__).parent
 FOREIGN = (
     "ignore::pydantic.warnings.PydanticDeprecatedSince20",
     "ignore::pydantic.warnings.PydanticDeprecatedSince211",
+    "ignore:is_running called from within a step:DeprecationWarning",
 )
 
 

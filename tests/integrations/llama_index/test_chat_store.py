@@ -147,9 +147,9 @@ def test_the_synchronous_face_behaves_like_llama_indexs_own(folder: Path) -> Non
         store.add_message("k", user("one"))
         store.add_message("k", user("zero"), idx=0)
         store.add_message("k", assistant("two"))
-        got += [store.get_messages("k"), store.delete_message("k", 1), store.delete_last_message("k")]
+        got += [list(store.get_messages("k")), store.delete_message("k", 1), store.delete_last_message("k")]
         store.set_messages("l", [user("x"), assistant("y")])
-        got += [store.get_messages("l"), sorted(store.get_keys()), store.delete_messages("l"), store.get_messages("l")]
+        got += [list(store.get_messages("l")), sorted(store.get_keys()), store.delete_messages("l"), store.get_messages("l")]
         answers.append(got)
     assert answers[1] == answers[0]
 
