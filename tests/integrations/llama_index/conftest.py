@@ -47,7 +47,7 @@ def remember(folder: Path) -> Iterator[Callable[..., MnemoloomMemory]]:
     made: list[MnemoloomMemory] = []
 
     def make(user_id: str = "ann", session_id: str = "monday", **options: Any) -> MnemoloomMemory:
-        options.setdefault("path", folder)
+        options.setdefault("path", folder.parent / "memory")
         options.setdefault("embedder", "hashing:64")
         made.append(MnemoloomMemory.from_defaults(session_id, user_id=user_id, **options))
         return made[-1]

@@ -16,7 +16,7 @@ from llama_index.core.memory import BaseMemory, Memory, StaticMemoryBlock
 from llama_index.memory.mnemoloom import MnemoloomMemory
 
 from mnemoloom import Memory as Store
-from mnemoloom.errors import EmbedderUnavailableError, ValidationError
+from mnemoloom.errors import EmbedderUnavailableError, StoreClosedError, ValidationError
 
 Remember = Callable[..., MnemoloomMemory]
 
@@ -170,7 +170,7 @@ def test_recalled_text_keeps_to_its_share_of_tokens(remember: Remember) -> None:
     [block, _] = memory.get()[0].blocks
     fence = block.text[block.text.index("[begin") :]
     assert 1 <= fence.count("trick number") < 40
-    assert len(memory.tokenizer_fn(fence)) <= 210
+    assert len(memory.tokenizer_fn(fence)) <= 230  # the name of the fence is drawn anew each time
 
 
 def test_other_memory_blocks_work_beside_it(remember: Remember) -> None:
@@ -307,3 +307,24 @@ def test_a_restart_loses_nothing(folder: Path) -> None:
     assert "Rex" in shown(friday.get())
     again.close()
     friday.close()
+
+
+def test_the_synchronous_calls_leave_the_callers_loop_alone_and_raise_what_was_raised(remember: Remember) -> None:
+    memory = remember()
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        memory.put(user("Hello."))
+        assert asyncio.get_event_loop() is loop
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
+    memory.close()
+    with pytest.raises(StoreClosedError):
+        memory.put(user("Too late."))
+
+    async def work() -> None:
+        memory.get_all()
+
+    with pytest.raises(StoreClosedError):
+        asyncio.run(work())

@@ -14,7 +14,9 @@ from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.bridge.pydantic import Field, PrivateAttr, SerializationInfo, model_serializer
 from llama_index.core.memory import BaseMemoryBlock, InsertMethod
 from llama_index.core.memory import Memory as LlamaIndexMemory
+from llama_index.core.storage.chat_store.base_db import MessageStatus
 
+from llama_index.memory.mnemoloom.blocking import blocking
 from llama_index.memory.mnemoloom.chat_store import MnemoloomChatStore
 from llama_index.memory.mnemoloom.long_term import LongTerm, check_user
 from llama_index.memory.mnemoloom.messages import draft_of, question_of, with_recalled
@@ -200,6 +202,30 @@ class MnemoloomMemory(LlamaIndexMemory):
             else:
                 new.append(message)
         await self._remember(new)
+
+    # -- the same for callers without a loop ----------------------------------------------------------
+
+    def get(
+        self,
+        input: str | ChatMessage | None = None,  # noqa: A002 - LlamaIndex's name
+        **block_kwargs: Any,  # noqa: ANN401
+    ) -> list[ChatMessage]:
+        return blocking(self.aget(input=input, **block_kwargs))
+
+    def get_all(self, status: MessageStatus | None = None) -> list[ChatMessage]:
+        return blocking(self.aget_all(status=status))
+
+    def put(self, message: ChatMessage) -> None:
+        blocking(self.aput(message))
+
+    def put_messages(self, messages: list[ChatMessage]) -> None:
+        blocking(self.aput_messages(messages))
+
+    def set(self, messages: list[ChatMessage]) -> None:
+        blocking(self.aset(messages))
+
+    def reset(self) -> None:
+        blocking(self.areset())
 
     def close(self) -> None:
         """Let go of the store; it is closed when nothing else in this process uses it."""
