@@ -24,7 +24,7 @@ from llama_index.vector_stores.mnemoloom import MnemoloomVectorStore
 from mnemoloom.index.exact import DIGITS_FROM
 from mnemoloom.lexical import Analyzer
 
-COUNT, WIDTH = 300, 24
+COUNT, WIDTH = 160, 24
 WORDS = "tea dog cup oslo river bridge winter garden letter music stone bread".split()
 Mode = VectorStoreQueryMode
 
@@ -71,7 +71,7 @@ def queries(**options: Any) -> list[VectorStoreQuery]:
             query_str=" ".join(rng.choice(WORDS, size=3, replace=False)),
             **{"similarity_top_k": 10, **options},
         )
-        for _ in range(12)
+        for _ in range(6)
     ]
 
 
