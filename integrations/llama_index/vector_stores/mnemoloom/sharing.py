@@ -108,7 +108,7 @@ def share(
 
 def _named(path: str | Path | Memory) -> str:
     if isinstance(path, Memory):
-        return str(path.folder) if path.folder else f"{IN_MEMORY}of-{id(path._opened):x}"
+        return str(path.folder) if path.folder else f"{IN_MEMORY}of-{id(path):x}"
     if path == IN_MEMORY:
         return f"{IN_MEMORY}{secrets.token_hex(8)}"
     if str(path).startswith(IN_MEMORY):
