@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from integrations.llama_index.doubles import BagEmbedding
 from llama_index.memory.mnemoloom import MnemoloomMemory
 from llama_index.vector_stores.mnemoloom import MnemoloomVectorStore

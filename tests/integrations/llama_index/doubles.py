@@ -20,7 +20,7 @@ def bag(text: str) -> list[float]:
     for word in "".join(c if c.isalnum() else " " for c in text.lower()).split():
         row[int(hashlib.md5(word.encode()).hexdigest(), 16) % WIDTH] += 1.0
     length = math.sqrt(sum(x * x for x in row)) or 1.0
-    return [x / length for x in row] if any(row) else [1.0] + row[1:]
+    return [x / length for x in row] if any(row) else [1.0, *row[1:]]
 
 
 class BagEmbedding(BaseEmbedding):

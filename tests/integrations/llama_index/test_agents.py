@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from integrations.llama_index.doubles import calling, scripted, shown
 from llama_index.core.agent.workflow import AgentStream, AgentWorkflow, FunctionAgent, ReActAgent
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.llms.mock import MockFunctionCallingLLM
 from llama_index.core.workflow import Context, JsonSerializer
+
+from integrations.llama_index.doubles import calling, scripted, shown
 from llama_index.memory.mnemoloom import MnemoloomMemory, create_memory_tools
 from llama_index.memory.mnemoloom.agents import RememberingAgent, RememberingReActAgent
 

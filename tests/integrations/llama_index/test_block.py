@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from integrations.llama_index.doubles import BrokenEmbedder, assistant, shown, user
 from llama_index.core.base.llms.types import ChatMessage
-from llama_index.core.memory import BaseMemoryBlock, InsertMethod, Memory
-from llama_index.memory.mnemoloom import MnemoloomMemoryBlock
+from llama_index.core.memory import BaseMemoryBlock, InsertMethod, Memory, VectorMemoryBlock
 
+from integrations.llama_index.doubles import BagEmbedding, BrokenEmbedder, assistant, shown, user
+from llama_index.memory.mnemoloom import MnemoloomMemoryBlock
+from llama_index.vector_stores.mnemoloom import MnemoloomVectorStore
 from mnemoloom.errors import EmbedderUnavailableError, ValidationError
 
 
@@ -142,3 +143,16 @@ def test_a_block_can_be_shortened_memory_by_memory(block: MnemoloomMemoryBlock) 
     assert cut[0].content.rstrip().splitlines()[-1] == whole.rstrip().splitlines()[-1]
     assert run(block.atruncate(content, 10_000)) is None
     assert run(block.atruncate([], 10)) is None
+
+
+def test_llama_indexs_own_vector_block_keeps_its_texts_in_our_store(folder: Path) -> None:
+    store = MnemoloomVectorStore(folder)
+    block = VectorMemoryBlock(vector_store=store, embed_model=BagEmbedding(), similarity_top_k=1)
+
+    async def chat() -> str:
+        await block.aput([user("My dog is called Rex.")], session_id="s")
+        return str(await block.aget([user("What is my dog called?")], session_id="s"))
+
+    assert "Rex" in run(chat())
+    assert [node.metadata["session_id"] for node in store.get_nodes()] == ["s"]
+    store.close()

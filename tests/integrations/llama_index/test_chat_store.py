@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from integrations.llama_index.doubles import assistant, calling, user
 from llama_index.core.base.llms.types import ChatMessage, ImageBlock, TextBlock
 from llama_index.core.memory import ChatMemoryBuffer, Memory
 from llama_index.core.storage.chat_store import BaseChatStore, SimpleChatStore
 from llama_index.core.storage.chat_store.base_db import AsyncDBChatStore, MessageStatus
+
+from integrations.llama_index.doubles import assistant, calling, user
 from llama_index.memory.mnemoloom import MnemoloomChatBuffer, MnemoloomChatStore
 
 ACTIVE, ARCHIVED = MessageStatus.ACTIVE, MessageStatus.ARCHIVED
@@ -149,7 +150,12 @@ def test_the_synchronous_face_behaves_like_llama_indexs_own(folder: Path) -> Non
         store.add_message("k", assistant("two"))
         got += [list(store.get_messages("k")), store.delete_message("k", 1), store.delete_last_message("k")]
         store.set_messages("l", [user("x"), assistant("y")])
-        got += [list(store.get_messages("l")), sorted(store.get_keys()), store.delete_messages("l"), store.get_messages("l")]
+        got += [
+            list(store.get_messages("l")),
+            sorted(store.get_keys()),
+            store.delete_messages("l"),
+            store.get_messages("l"),
+        ]
         answers.append(got)
     assert answers[1] == answers[0]
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from integrations.llama_index.doubles import BagEmbedding, bag
 from llama_index.core import Document, VectorStoreIndex
 from llama_index.core.base.embeddings.base import BaseEmbedding
-from llama_index.vector_stores.mnemoloom import LlamaIndexEmbedder, MnemoloomEmbedding
 
+from integrations.llama_index.doubles import BagEmbedding, bag
+from llama_index.vector_stores.mnemoloom import LlamaIndexEmbedder, MnemoloomEmbedding
 from mnemoloom import Embedder, Memory
 from mnemoloom.embedders import HashingEmbedder
 from mnemoloom.errors import (
@@ -41,8 +41,8 @@ def test_any_llama_index_model_encodes_a_memory(folder: Path) -> None:
     with Memory.open(folder, embedder=embedder) as memory:
         memory.remember_many(["Green tea is the best.", "The dog is called Rex."])
         hits = memory.recall("tea", 2, profile="dense")
-        assert [hit.text for hit in hits][0] == "Green tea is the best."
-        assert memory.stats().encoder == "llama-index:base_component:bag"
+        assert hits[0].text == "Green tea is the best."
+        assert memory.stats().encoder == "llama-index:BagEmbedding:bag"
     with pytest.raises(EmbedderMismatchError):
         Memory.open(folder, embedder=named(name="another"))
 
@@ -65,7 +65,7 @@ def test_a_model_without_a_name_must_be_given_one() -> None:
     assert LlamaIndexEmbedder(BagEmbedding(), identity="mine").identity == "mine"
 
 
-class Timeout(Exception):
+class Timeout(Exception):  # noqa: N818 - as it is called there
     """As httpx and its like name theirs."""
 
 

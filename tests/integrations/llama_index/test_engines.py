@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from integrations.llama_index.doubles import BagEmbedding, bag, scripted, shown, user
 from llama_index.core.chat_engine import CondensePlusContextChatEngine, ContextChatEngine, SimpleChatEngine
 from llama_index.core.schema import TextNode
+
+from integrations.llama_index.doubles import BagEmbedding, bag, scripted, shown, user
 from llama_index.memory.mnemoloom import MnemoloomMemory
 from llama_index.vector_stores.mnemoloom import MnemoloomRetriever, MnemoloomVectorStore
 

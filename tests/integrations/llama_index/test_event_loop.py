@@ -8,9 +8,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from integrations.llama_index.doubles import bag, user
 from llama_index.core.schema import TextNode
 from llama_index.core.vector_stores.types import MetadataFilter, MetadataFilters, VectorStoreQuery
+
+from integrations.llama_index.doubles import bag, user
 from llama_index.memory.mnemoloom import MnemoloomChatStore, MnemoloomMemory
 from llama_index.vector_stores.mnemoloom import MnemoloomRetriever, MnemoloomVectorStore
 

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from integrations.llama_index.doubles import bag
 from llama_index.core.schema import TextNode
 from llama_index.core.vector_stores.types import FilterCondition, FilterOperator, MetadataFilter, MetadataFilters
 from llama_index.core.vector_stores.utils import build_metadata_filter_fn
+
+from integrations.llama_index.doubles import bag
 from llama_index.vector_stores.mnemoloom import MnemoloomVectorStore
 from llama_index.vector_stores.mnemoloom.filters import matches
-
 from mnemoloom.errors import FilterError
 
 Op = FilterOperator
@@ -139,7 +139,9 @@ def test_a_text_match_with_what_is_no_text_says_so_as_llama_index_does(store: Mn
     store.add([TextNode(id_="n", text="t", metadata={"year": 2024}, embedding=bag("t"))])
     for key, value in (("year", "20"), ("other", 20)):
         with pytest.raises(TypeError):
-            store.get_nodes(filters=MetadataFilters(filters=[MetadataFilter(key=key, operator="text_match", value=value)]))
+            store.get_nodes(
+                filters=MetadataFilters(filters=[MetadataFilter(key=key, operator="text_match", value=value)])
+            )
 
 
 def test_not_equal_and_not_in_also_match_nodes_that_lack_the_key(store: MnemoloomVectorStore) -> None:
@@ -151,7 +153,9 @@ def test_not_equal_and_not_in_also_match_nodes_that_lack_the_key(store: Mnemoloo
 
 
 def test_booleans_are_found_by_one_and_zero(store: MnemoloomVectorStore) -> None:
-    store.add([TextNode(id_=str(flag), text="t", metadata={"flag": flag}, embedding=bag("t")) for flag in (True, False)])
+    store.add(
+        [TextNode(id_=str(flag), text="t", metadata={"flag": flag}, embedding=bag("t")) for flag in (True, False)]
+    )
     found = store.get_nodes(filters=MetadataFilters(filters=[MetadataFilter(key="flag", value=1)]))
     assert [node.node_id for node in found] == ["True"]
 

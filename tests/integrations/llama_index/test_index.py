@@ -6,7 +6,6 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from integrations.llama_index.doubles import BagEmbedding, bag, shown, scripted
 from llama_index.core import Document, StorageContext, VectorStoreIndex, load_index_from_storage
 from llama_index.core.callbacks import CallbackManager, CBEventType, LlamaDebugHandler
 from llama_index.core.ingestion import DocstoreStrategy, IngestionPipeline
@@ -16,6 +15,8 @@ from llama_index.core.postprocessor import SimilarityPostprocessor
 from llama_index.core.schema import IndexNode, QueryBundle, TextNode
 from llama_index.core.storage.docstore import SimpleDocumentStore
 from llama_index.core.vector_stores.types import MetadataFilter, MetadataFilters
+
+from integrations.llama_index.doubles import BagEmbedding, bag, scripted, shown
 from llama_index.vector_stores.mnemoloom import MnemoloomVectorStore, arefresh_documents, refresh_documents
 
 FACTS = {
@@ -28,9 +29,7 @@ FACTS = {
 
 
 def documents(**changed: str) -> list[Document]:
-    return [
-        Document(text=text, id_=name, metadata={"letters": len(name)}) for name, text in (FACTS | changed).items()
-    ]
+    return [Document(text=text, id_=name, metadata={"letters": len(name)}) for name, text in (FACTS | changed).items()]
 
 
 def made(store: MnemoloomVectorStore, embedding: BagEmbedding, found: list[Document] | None = None) -> VectorStoreIndex:
@@ -132,7 +131,9 @@ def test_a_retriever_asks_in_every_mode(store: MnemoloomVectorStore, embedding: 
 
 
 def test_the_settings_of_mmr_come_through_a_retriever(store: MnemoloomVectorStore, embedding: BagEmbedding) -> None:
-    copies = [Document(text="green tea", id_=f"tea {i}") for i in range(3)] + [Document(text="tea and cake", id_="cake")]
+    copies = [Document(text="green tea", id_=f"tea {i}") for i in range(3)] + [
+        Document(text="tea and cake", id_="cake")
+    ]
     index = made(store, embedding, copies)
     similar, varied = (
         found(

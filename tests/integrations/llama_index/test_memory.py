@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from integrations.llama_index.doubles import BrokenEmbedder, assistant, calling, shown, user
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.memory import BaseMemory, Memory, StaticMemoryBlock
-from llama_index.memory.mnemoloom import MnemoloomMemory
 
+from integrations.llama_index.doubles import BrokenEmbedder, assistant, calling, shown, user
+from llama_index.memory.mnemoloom import MnemoloomMemory
 from mnemoloom import Memory as Store
 from mnemoloom.errors import EmbedderUnavailableError, StoreClosedError, ValidationError
 
@@ -211,9 +211,7 @@ def test_a_failing_encoder_breaks_no_turn_and_nothing_is_lost(
     assert remembered(memory) == ["My dog is called Rex.", "I moved to Oslo.", "Nice!", "Hello again."]
 
 
-def test_a_message_that_cannot_be_stored_takes_no_other_with_it(
-    folder: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_message_that_cannot_be_stored_takes_no_other_with_it(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     from mnemoloom import Config, Limits
 
     with Store.open(folder, config=Config(limits=Limits(text_bytes=200))) as lent:
@@ -241,7 +239,7 @@ def test_it_can_be_used_from_many_threads(remember: Remember) -> None:
             for i in range(5):
                 memory.put(user(f"message {number} {i}"))
                 memory.get(input="message")
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - for the main thread
             errors.append(error)
 
     threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
@@ -265,9 +263,7 @@ def test_it_can_be_used_inside_a_running_loop_and_from_several_loops(remember: R
 
 
 def test_puts_that_overlap_archive_no_more_than_puts_one_by_one(remember: Remember) -> None:
-    messages = [
-        make(f"this is message number {i} of a long chat") for i in range(15) for make in (user, assistant)
-    ]
+    messages = [make(f"this is message number {i} of a long chat") for i in range(15) for make in (user, assistant)]
     windows = []
     for session_id, together in (("one by one", False), ("together", True)):
         memory = remember(session_id=session_id, token_limit=200, token_flush_size=30)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from integrations.llama_index.doubles import assistant, calling, user
 from llama_index.core.base.llms.types import ChatMessage, ImageBlock, TextBlock, ThinkingBlock
-from llama_index.memory.mnemoloom.messages import draft_of, question_of, recalled_text, said, with_recalled
 
+from integrations.llama_index.doubles import assistant, calling, user
+from llama_index.memory.mnemoloom.messages import draft_of, question_of, recalled_text, said, with_recalled
 from mnemoloom import Memory
 
 

@@ -19,13 +19,13 @@ from llama_index.core.vector_stores.types import (
     VectorStoreQueryMode,
     VectorStoreQueryResult,
 )
-from llama_index.vector_stores.mnemoloom import MnemoloomVectorStore
 
+from llama_index.vector_stores.mnemoloom import MnemoloomVectorStore
 from mnemoloom.index.exact import DIGITS_FROM
 from mnemoloom.lexical import Analyzer
 
 COUNT, WIDTH = 160, 24
-WORDS = "tea dog cup oslo river bridge winter garden letter music stone bread".split()
+WORDS = ["tea", "dog", "cup", "oslo", "river", "bridge", "winter", "garden", "letter", "music", "stone", "bread"]
 Mode = VectorStoreQueryMode
 
 

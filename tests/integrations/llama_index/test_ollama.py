@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from integrations.llama_index.doubles import user
 from llama_index.core.schema import TextNode
+
+from integrations.llama_index.doubles import user
 from llama_index.memory.mnemoloom import LlamaIndexEmbedder, MnemoloomMemory
 from llama_index.memory.mnemoloom.ollama import (
     BoundedOllama,
@@ -20,7 +21,6 @@ from llama_index.memory.mnemoloom.ollama import (
     ollama_embedding,
 )
 from llama_index.vector_stores.mnemoloom import MnemoloomRetriever, MnemoloomVectorStore
-
 from mnemoloom.errors import ChatModelError, ChatModelTimeoutError, ChatModelUnavailableError, ConfigError
 from mnemoloom.testing import OllamaServer, Reply, ToolCall, faults
 
@@ -268,4 +268,4 @@ def test_another_machine_is_asked_only_when_that_is_allowed(remember: Remember) 
 def test_the_context_window_can_be_asked_of_the_server(server: OllamaServer) -> None:
     assert BoundedOllama("tiny", server.url, context_window=-1).metadata.context_window == 2048
     with pytest.raises(ChatModelUnavailableError, match="ollama pull unknown"):
-        BoundedOllama("unknown", server.url, context_window=-1).metadata
+        BoundedOllama("unknown", server.url, context_window=-1).get_context_window()

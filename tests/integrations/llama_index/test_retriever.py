@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
-from integrations.llama_index.doubles import BagEmbedding, bag, scripted, shown
 from llama_index.core.callbacks import CallbackManager, CBEventType, LlamaDebugHandler
 from llama_index.core.query_engine import RetrieverQueryEngine
 from llama_index.core.schema import MetadataMode, QueryBundle, TextNode
 from llama_index.core.tools import RetrieverTool
-from llama_index.vector_stores.mnemoloom import MnemoloomRetriever, MnemoloomVectorStore
 
+from integrations.llama_index.doubles import BagEmbedding, bag, scripted, shown
+from llama_index.vector_stores.mnemoloom import MnemoloomRetriever, MnemoloomVectorStore
 from mnemoloom import Draft, Memory
 from mnemoloom.embedders import HashingEmbedder
 
@@ -37,7 +37,9 @@ def chat() -> Iterator[Memory]:
 
 
 @pytest.mark.parametrize("query", ["Where does Ann live?", "tea", "who has a dog", "the bridge in Bergen"])
-@pytest.mark.parametrize("options", [{}, {"profile": "document"}, {"speaker": "Ann"}, {"where": {"metadata.n": {"$gt": 0}}}], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    "options", [{}, {"profile": "document"}, {"speaker": "Ann"}, {"where": {"metadata.n": {"$gt": 0}}}], ids=str
+)
 def test_ids_and_scores_are_those_of_recall(chat: Memory, query: str, options: dict[str, object]) -> None:
     want = [(str(hit.id), hit.score) for hit in chat.recall(query, 3, **options)]
     retriever = MnemoloomRetriever(chat, k=3, recall=options)

@@ -7,8 +7,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from llama_index.vector_stores.mnemoloom.sharing import share
 
+from llama_index.vector_stores.mnemoloom.sharing import share
 from mnemoloom import Memory
 from mnemoloom.embedders import HashingEmbedder
 from mnemoloom.errors import ConfigError, NotAStoreError, StoreClosedError, StoreLockedError
@@ -86,7 +86,7 @@ def test_many_threads_that_open_a_folder_at_once_open_it_once(folder: Path) -> N
     def work(number: int) -> None:
         try:
             shares.append(share(folder, namespace=(f"n{number}",)))
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - for the main thread
             errors.append(error)
 
     threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]

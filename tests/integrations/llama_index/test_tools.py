@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from integrations.llama_index.doubles import user
 from llama_index.core.tools import FunctionTool
-from llama_index.memory.mnemoloom import MnemoloomMemory, MnemoloomToolSpec, create_memory_tools
 
+from integrations.llama_index.doubles import user
+from llama_index.memory.mnemoloom import MnemoloomMemory, MnemoloomToolSpec, create_memory_tools
 from mnemoloom import Memory
 from mnemoloom.errors import UnknownMemoryError
 

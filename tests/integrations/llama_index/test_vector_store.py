@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from integrations.llama_index.doubles import bag
 from llama_index.core.schema import (
     BaseNode,
     Document,
@@ -27,8 +26,9 @@ from llama_index.core.vector_stores.types import (
     VectorStoreQuery,
     VectorStoreQueryMode,
 )
-from llama_index.vector_stores.mnemoloom import MnemoloomVectorStore
 
+from integrations.llama_index.doubles import bag
+from llama_index.vector_stores.mnemoloom import MnemoloomVectorStore
 from mnemoloom import Memory
 from mnemoloom.errors import ConfigError, DimensionMismatchError, NotAStoreError, ValidationError
 

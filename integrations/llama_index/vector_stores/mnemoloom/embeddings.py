@@ -40,10 +40,10 @@ class LlamaIndexEmbedder:
     def __init__(self, model: BaseEmbedding, *, identity: str | None = None) -> None:
         if identity is None and model.model_name in ("", "unknown"):
             raise ConfigError(
-                f"{model.class_name()} does not say which model it is; pass identity=, a name for the vectors it makes"
+                f"{type(model).__name__} does not say which model it is; pass identity=, a name for its vectors"
             )
         self.model = model
-        self._identity = identity or f"llama-index:{model.class_name()}:{model.model_name}"
+        self._identity = identity or f"llama-index:{type(model).__name__}:{model.model_name}"
 
     @property
     def identity(self) -> str:
