@@ -324,3 +324,15 @@ def test_the_synchronous_calls_leave_the_callers_loop_alone_and_raise_what_was_r
 
     with pytest.raises(StoreClosedError):
         asyncio.run(work())
+
+
+def test_a_memory_that_is_not_sure_recalls_nothing(remember: Remember) -> None:
+    old = remember(session_id="monday")
+    for text in ("My dog is called Rex.", "I moved to Oslo in May.", "My sister plays the violin.", "Tea is fine."):
+        old.put(user(text))
+    careful = remember(session_id="friday", min_confidence=0.999)
+    careful.put(user("What does the submarine captain cook on Mars?"))
+    assert careful.get() == careful.get_all()
+    careless = remember(session_id="saturday", min_confidence=0.0)
+    careless.put(user("What is my dog called?"))
+    assert "Rex" in shown(careless.get())

@@ -104,3 +104,22 @@ def test_it_serves_engines_tools_and_callbacks(chat: Memory) -> None:
 
 def test_another_users_memory_is_never_retrieved(chat: Memory) -> None:
     assert MnemoloomRetriever(chat.at("users", "bo"), k=10).retrieve("Oslo dog tea bridge") == []
+
+
+def test_a_retriever_that_is_not_sure_finds_nothing(chat: Memory) -> None:
+    question = "What does the submarine captain cook on Mars?"
+    assert MnemoloomRetriever(chat, recall={"min_confidence": 0.999}).retrieve(question) == []
+    assert MnemoloomRetriever(chat, recall={"min_confidence": 0.0}).retrieve("dog")
+
+
+def test_one_retriever_serves_several_loops_and_at_least_one_question_at_once(chat: Memory) -> None:
+    retriever = MnemoloomRetriever(chat, k=1, at_once=1)
+
+    async def work() -> list[str]:
+        found = await asyncio.gather(*(retriever.aretrieve("dog Rex") for _ in range(5)))
+        return [each[0].node.get_content() for each in found]
+
+    for _ in range(2):
+        assert asyncio.run(work()) == ["My dog is called Rex."] * 5
+    with pytest.raises(ValueError, match="at_once"):
+        MnemoloomRetriever(chat, at_once=0)

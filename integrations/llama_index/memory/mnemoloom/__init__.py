@@ -4,7 +4,8 @@ from mnemoloom.errors import require
 
 require("llama_index.core", extra="llama-index")
 
-from llama_index.memory.mnemoloom.base import MnemoloomMemory  # noqa: E402 - after the check
+from llama_index.memory.mnemoloom.agents import RememberingAgent, RememberingReActAgent  # noqa: E402 - after the check
+from llama_index.memory.mnemoloom.base import MnemoloomMemory  # noqa: E402
 from llama_index.memory.mnemoloom.block import MnemoloomMemoryBlock  # noqa: E402
 from llama_index.memory.mnemoloom.chat_store import MnemoloomChatBuffer, MnemoloomChatStore  # noqa: E402
 from llama_index.memory.mnemoloom.tools import MnemoloomToolSpec, create_memory_tools  # noqa: E402
@@ -20,5 +21,7 @@ __all__ = [
     "MnemoloomMemoryBlock",
     "MnemoloomRetriever",
     "MnemoloomToolSpec",
+    "RememberingAgent",
+    "RememberingReActAgent",
     "create_memory_tools",
 ]

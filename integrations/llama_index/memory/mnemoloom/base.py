@@ -18,7 +18,7 @@ from llama_index.core.storage.chat_store.base_db import MessageStatus
 
 from llama_index.memory.mnemoloom.blocking import blocking
 from llama_index.memory.mnemoloom.chat_store import MnemoloomChatStore
-from llama_index.memory.mnemoloom.long_term import LongTerm, check_user
+from llama_index.memory.mnemoloom.long_term import Certainty, LongTerm, check_user
 from llama_index.memory.mnemoloom.messages import draft_of, question_of, with_recalled
 from llama_index.vector_stores.mnemoloom.embeddings import as_embedder
 from llama_index.vector_stores.mnemoloom.sharing import Share, share
@@ -85,7 +85,7 @@ class MnemoloomMemory(LlamaIndexMemory):
     embedder: str | None = Field(default=None, description="The embedder in one word, if it has one.")
     k: int = Field(default=8, ge=1)
     recall_token_limit: int = Field(default=2_000, ge=1)
-    min_confidence: float | None = Field(default=None, ge=0.0, le=1.0)
+    min_confidence: Certainty | None = None
     across_sessions: bool = True
 
     _share: Share = PrivateAttr()

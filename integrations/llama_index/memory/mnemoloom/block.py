@@ -12,7 +12,7 @@ from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from llama_index.core.bridge.pydantic import Field, PrivateAttr
 from llama_index.core.memory import BaseMemoryBlock
 
-from llama_index.memory.mnemoloom.long_term import LongTerm, check_user
+from llama_index.memory.mnemoloom.long_term import Certainty, LongTerm, check_user
 from llama_index.memory.mnemoloom.messages import draft_of, question_of, recalled_text, said
 from llama_index.vector_stores.mnemoloom.embeddings import as_embedder
 from llama_index.vector_stores.mnemoloom.sharing import Share, share
@@ -53,7 +53,7 @@ class MnemoloomMemoryBlock(BaseMemoryBlock[list[ChatMessage]]):
     user_id: str = Field(description="Whose memory this is.")
     k: int = Field(default=8, ge=1)
     token_limit: int = Field(default=2_000, ge=1)
-    min_confidence: float | None = Field(default=None, ge=0.0, le=1.0)
+    min_confidence: Certainty | None = None
     across_sessions: bool = True
 
     _share: Share = PrivateAttr()

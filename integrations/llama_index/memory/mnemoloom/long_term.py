@@ -10,14 +10,18 @@ import logging
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from llama_index.core.bridge.pydantic import Field
 
 from mnemoloom import Draft, Memory, Record
 from mnemoloom.errors import LoomError, ValidationError
 from mnemoloom.filters import Filter
 from mnemoloom.rendering import fitting
 
-__all__ = ["LongTerm", "check_user"]
+__all__ = ["Certainty", "LongTerm", "check_user"]
+
+Certainty = Annotated[float, Field(ge=0.0, le=1.0)] | Literal["calibrated"]
 
 _LOG = logging.getLogger(__name__)
 _WAITING_AT_MOST = 1_000
@@ -33,10 +37,10 @@ class LongTerm:
     memory: a handle on the user's namespace.
     k: how many memories a question recalls, at most.
     token_limit: how many tokens they may take up.
-    min_confidence: recall nothing when memory is less sure than this to hold an answer; from 0 to 1.
+    min_confidence: recall nothing when memory is less sure than this to hold an answer: from 0 to 1, or "calibrated".
     """
 
-    def __init__(self, memory: Memory, *, k: int, token_limit: int, min_confidence: float | None) -> None:
+    def __init__(self, memory: Memory, *, k: int, token_limit: int, min_confidence: Certainty | None) -> None:
         self.memory = memory
         self._k, self._token_limit, self._min_confidence = k, token_limit, min_confidence
         self._waiting: deque[Draft] = deque(maxlen=_WAITING_AT_MOST)
@@ -72,9 +76,10 @@ class LongTerm:
         """The memories to show for a question, without those whose texts are `known`."""
         if question is None:
             return []
-        options = {} if self._min_confidence is None else {"min_confidence": self._min_confidence}
         try:
-            result = await self.memory.arecall(question, self._k + len(known), where=where, **options)
+            result = await self.memory.arecall(
+                question, self._k + len(known), where=where, min_confidence=self._min_confidence
+            )
         except _FAULTS:
             _LOG.warning("nothing is recalled for this turn", exc_info=True)
             return []

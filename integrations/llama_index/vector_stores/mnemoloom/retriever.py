@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from llama_index.core.base.base_retriever import BaseRetriever
 from llama_index.core.base.embeddings.base import BaseEmbedding
@@ -13,6 +15,7 @@ from llama_index.core.schema import BaseNode, NodeWithScore, QueryBundle, TextNo
 from llama_index.vector_stores.mnemoloom.base import MnemoloomVectorStore
 from llama_index.vector_stores.mnemoloom.nodes import is_node, node_of
 from mnemoloom import Hit, Memory, RecallResult
+from mnemoloom.errors import ValidationError
 from mnemoloom.filters import Filter
 
 __all__ = ["MnemoloomRetriever"]
@@ -32,6 +35,8 @@ class MnemoloomRetriever(BaseRetriever):
         With `expand`, a node's text holds the neighbours of the hit, too.
     min_score: leaves out hits with a lower score. Scores rank, and depend on the profile.
     embed_model: encodes questions, where the memory has no embedder of its own (that of a vector store has none).
+    at_once: how many questions of one event loop are worked on at the same time. Each is a thread that takes its turns
+        with the loop, so more of them make the loop wait; a memory with an encoder on another machine gains by more.
     """
 
     def __init__(
@@ -43,6 +48,7 @@ class MnemoloomRetriever(BaseRetriever):
         min_score: float | None = None,
         embed_model: BaseEmbedding | None = None,
         recall: Mapping[str, Any] | None = None,
+        at_once: int = 2,
         callback_manager: CallbackManager | None = None,
         verbose: bool = False,
     ) -> None:
@@ -51,18 +57,28 @@ class MnemoloomRetriever(BaseRetriever):
         self._memory = memory.client if isinstance(memory, MnemoloomVectorStore) else memory
         self._options = {"k": k, "where": where, **(recall or {})}
         self._min_score, self._embed_model = min_score, embed_model
+        if at_once < 1:
+            raise ValidationError(f"at_once must be at least 1; got {at_once!r}")
+        self._at_once = at_once
+        self._turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         vector = query_bundle.embedding
         if vector is None and self._embed_model is not None:
             vector = self._embed_model.get_agg_embedding_from_queries(query_bundle.embedding_strs)
-        return self._nodes(self._memory.recall(query_bundle.query_str, vector=vector, **self._options))
+        return self._recalled(query_bundle.query_str, vector)
 
     async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         vector = query_bundle.embedding
         if vector is None and self._embed_model is not None:
             vector = await self._embed_model.aget_agg_embedding_from_queries(query_bundle.embedding_strs)
-        return self._nodes(await self._memory.arecall(query_bundle.query_str, vector=vector, **self._options))
+        loop = asyncio.get_running_loop()
+        async with self._turns.setdefault(loop, asyncio.Semaphore(self._at_once)):
+            # the nodes are made in the thread, too
+            return await asyncio.to_thread(self._recalled, query_bundle.query_str, vector)
+
+    def _recalled(self, question: str, vector: list[float] | None) -> list[NodeWithScore]:
+        return self._nodes(self._memory.recall(question, vector=vector, **self._options))
 
     def _nodes(self, result: RecallResult) -> list[NodeWithScore]:
         return [

@@ -95,9 +95,10 @@ def share(
                 path if isinstance(path, Memory) else _opened(name, path, embedder, durability, language),
                 ours=not isinstance(path, Memory),
             )
-        if embedder is not None and entry.memory.encoder != embedder.identity:
+        used = entry.memory.embedder and entry.memory.embedder.identity
+        if embedder is not None and used != embedder.identity:
             raise ConfigError(
-                f"{name} is open in this process with the embedder {entry.memory.encoder!r}; got {embedder.identity!r}. "
+                f"{name} is open in this process with the embedder {used!r}; got {embedder.identity!r}. "
                 "Open it with that embedder first, or close what uses it"
             )
         handle = entry.memory.at(*namespace)
