@@ -110,7 +110,7 @@ class _AsyncBoundedBody(httpx.AsyncByteStream):
 
 def _is_compressed(response: httpx.Response) -> bool:
     """A compressed body could grow without bound."""
-    return response.headers.get("content-encoding", "identity") != "identity"
+    return bool(response.headers.get("content-encoding", "identity") != "identity")
 
 
 def _compressed(request: httpx.Request) -> httpx.DecodingError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import http.client
 import json
 import re
@@ -10,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+import mnemoloom.testing
 from mnemoloom.errors import ConfigError
 from mnemoloom.testing import OllamaServer, Reply, ServedModel, ToolCall
 
@@ -352,6 +354,7 @@ def test_a_closed_server_answers_nobody_and_can_be_started_again(server):
 
 
 @pytest.mark.parametrize(
+    "settings",
     [
         {"name": " "},
         {"name": "x", "capabilities": {"flying"}},
@@ -369,3 +372,10 @@ def test_pieces_that_do_not_make_up_the_content_are_refused():
     assert Reply(pieces=("a", "b")).content == "ab"
     with pytest.raises(ValueError, match="make up the content"):
         Reply("abc", pieces=("a", "b"))
+
+
+@pytest.mark.parametrize("place", [mnemoloom.testing.faults, mnemoloom.testing.ollama.server])
+def test_the_examples_in_the_docstrings_run(place):
+    outcome = doctest.testmod(place)
+    assert outcome.attempted > 0
+    assert outcome.failed == 0
