@@ -109,6 +109,16 @@ class Memory(AsyncVerbs):
         """A handle on another namespace of the same store. They share the store: closing one closes both."""
         return Memory(self._opened, check_namespace(labels, limits=self._opened.config.limits))
 
+    @property
+    def folder(self) -> Path | None:
+        """Where the store lives; None for one that is kept in memory."""
+        return self._opened.store.folder
+
+    @property
+    def closed(self) -> bool:
+        """Whether this handle, or another one of the same store, was closed."""
+        return self._opened.store.closed
+
     def namespaces(self, *, occupied: bool = False) -> list[tuple[str, ...]]:
         """Every namespace of the store that was ever written to; with `occupied`, those that hold a memory now."""
         with self._opened.store.reading() as connection:
@@ -166,12 +176,17 @@ class Memory(AsyncVerbs):
         return self.remember_many([draft])[0]
 
     def remember_many(
-        self, drafts: Iterable[Draft | Mapping[str, Any] | str], *, existing: Existing = "replace"
+        self,
+        drafts: Iterable[Draft | Mapping[str, Any] | str],
+        *,
+        existing: Existing = "replace",
+        encode: bool = True,
     ) -> list[int]:
         """Remember many texts at once, all or none; their ids in order.
 
         `existing` says what happens to a draft whose external id is already known: it replaces that memory, or
-        is skipped. Raises as `remember` does.
+        is skipped. With `encode=False` the embedder is not asked: texts without a vector of their own are found by
+        their words alone, until `reembed`. Raises as `remember` does.
         """
         if existing not in ("replace", "skip"):
             raise ValidationError(f"existing must be 'replace' or 'skip'; got {existing!r}")
@@ -182,7 +197,7 @@ class Memory(AsyncVerbs):
         if not checked:
             self._opened.store.check_usable(writing=True)
             return []
-        return self._writer.remember(checked, existing=existing, now=now)
+        return self._writer.remember(checked, existing=existing, encode=encode, now=now)
 
     def forget(self, key: Key) -> None:
         """Remove a memory from the store. Raises UnknownMemoryError."""

@@ -50,15 +50,17 @@ class Writer:
         self._store, self._live, self._encoding, self._config = store, live, encoding, config
         self._store_id = store_id
 
-    def remember(self, drafts: Sequence[CheckedDraft], *, existing: Existing, now: int) -> list[int]:
-        """Store drafts, all or none; their ids in order.
+    def remember(
+        self, drafts: Sequence[CheckedDraft], *, existing: Existing, now: int, encode: bool = True
+    ) -> list[int]:
+        """Store drafts, all or none; their ids in order. Without `encode`, no text is encoded.
 
         Raises
         ------
         EmbedderError, DimensionMismatchError, StoreError: nothing was stored.
         """
         self._store.check_usable(writing=True)
-        payloads = self._payloads(drafts)
+        payloads = self._payloads(drafts) if encode else {}
         self._check_widths(drafts)
 
         def work(connection: sqlite3.Connection) -> _Written:

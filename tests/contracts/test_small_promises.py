@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mnemoloom import Memory, Tier
+from mnemoloom.embedders import HashingEmbedder
 from mnemoloom.errors import VectorError
 from mnemoloom.index.exact import DIGITS_FROM
+from mnemoloom.ports import Rows
 from mnemoloom.storage import store as store_module
 
 
@@ -134,3 +137,33 @@ def test_pages_of_records_continue_where_the_last_one_ended() -> None:
         while page := [record.id for record in memory.records(after_id=seen[-1] if seen else 0, limit=10)]:
             seen += page
         assert seen == ids
+
+
+def test_a_handle_says_where_it_is_what_encodes_and_whether_it_was_closed(
+    tmp_path: Path, hashing: HashingEmbedder
+) -> None:
+    memory = Memory.open(tmp_path / "ann", embedder=hashing)
+    assert (memory.folder, memory.embedder, memory.closed) == ((tmp_path / "ann").resolve(), hashing, False)
+    memory.at("bo").close()
+    assert memory.closed
+    with Memory.open(":memory:") as kept_nowhere:
+        assert (kept_nowhere.folder, kept_nowhere.embedder) == (None, None)
+
+
+def test_texts_can_be_kept_without_asking_the_embedder_and_encoded_later() -> None:
+    class Counting(HashingEmbedder):
+        asked = 0
+
+        def embed(self, texts: Sequence[str], *, query: bool = False) -> Rows:
+            self.asked += len(texts)
+            return super().embed(texts, query=query)
+
+    embedder = Counting(64)
+    with Memory.open(":memory:", embedder=embedder) as memory:
+        [kept] = memory.remember_many(["green tea"], encode=False)
+        assert embedder.asked == 0
+        assert not memory.vectors([kept]).any()
+        assert [hit.id for hit in memory.recall("tea")] == [kept]
+        assert memory.stats().waiting == 1
+        assert memory.reembed() == 1
+        assert memory.vectors([kept]).any()
