@@ -155,7 +155,7 @@ class NotAStoreError(StoreError, FileNotFoundError):
 
 
 class FormatError(StoreError, ValueError):
-    """The store was written by a newer or unknown format; it was left untouched."""
+    """The store has a format that cannot be used as it is: a newer one, or an older one opened only for reading."""
 
 
 class CorruptionError(StoreError, ValueError):

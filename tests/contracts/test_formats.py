@@ -280,3 +280,17 @@ def test_a_failed_call_leaves_either_kind_of_store_as_it_was(either: Memory) -> 
     assert [record.id for record in either.records()] == [kept]
     assert (either.stats().entries, either.stats().anchor) == (before.entries, before.anchor)
     assert either.remember("It goes on.") == kept + 1
+
+
+def test_a_store_of_the_first_format_is_brought_up_to_date_by_a_writer_alone(small: Path) -> None:
+    altered(small, "DROP TABLE links")
+    altered(small, "PRAGMA user_version = 1")
+    with pytest.raises(FormatError, match="format 1; opening it for writing"):
+        Memory.open(small, read_only=True)
+    with Memory.open(small) as memory:
+        assert len(memory) == 119
+        older = memory.remember("The rent is $700.", time="2026-01-01")
+        newer = memory.remember("The rent was raised to $800.", time="2026-02-01")
+        assert memory.recall("How much is the rent?")[0].supersedes == (older,)
+    with Memory.open(small, read_only=True) as memory:
+        assert [record.id for record in memory.history(older)] == [older, newer]

@@ -26,6 +26,7 @@ from mnemoloom.config import Durability
 from mnemoloom.errors import (
     ConfigError,
     ForkedStoreError,
+    FormatError,
     NotAStoreError,
     ReadOnlyError,
     StorageFailure,
@@ -33,7 +34,7 @@ from mnemoloom.errors import (
 )
 from mnemoloom.storage.failures import translated
 from mnemoloom.storage.lock import WriterLock
-from mnemoloom.storage.migrations import check_format, migrate
+from mnemoloom.storage.migrations import FORMAT, check_format, migrate
 
 __all__ = ["Store"]
 
@@ -91,8 +92,11 @@ class Store:
         with translated(self.where):
             self._connection = self._connect()
             if read_only:
-                if not check_format(self._connection, where=self.where):
+                taken = check_format(self._connection, where=self.where)
+                if not taken:
                     raise NotAStoreError(f"{self.where} is empty; open it without read_only to make a store")
+                if taken < FORMAT:
+                    raise FormatError(f"{self.where} has format {taken}; opening it for writing makes it {FORMAT}")
             else:
                 self._prepare(durability)
 
