@@ -265,8 +265,9 @@ def _made_alike(one: StoreFacts, other: StoreFacts) -> bool:
 def entry_of(row: tuple[Any, ...], facts: StoreFacts, *, encode_replies: bool) -> ShelfEntry:
     """A row of `memories.scan` as a shelf entry. Raises CorruptionError if it makes no sense."""
     memory, text, speaker, session, time, surprise, tier, vector, encoder, tokens = row
-    wanted = encode_replies or encoder == CALLER or not is_reply(speaker)
     try:
+        _check_kinds(text, time, surprise, labels=(speaker, session, encoder), blobs=(vector, tokens))
+        wanted = encode_replies or encoder == CALLER or not is_reply(speaker)
         usable = vector is not None and wanted and facts.usable(encoder)
         if usable and encoder == CALLER and len(vector) != 4 * (facts.width or 0):
             usable = False  # left from before the store was encoded anew
@@ -286,3 +287,13 @@ def entry_of(row: tuple[Any, ...], facts: StoreFacts, *, encode_replies: bool) -
         vector=unit,
         codes=codes,
     )
+
+
+def _check_kinds(
+    text: object, time: object, surprise: object, *, labels: tuple[object, ...], blobs: tuple[object, ...]
+) -> None:
+    """SQLite checks the types of a STRICT table when it writes, not what a damaged page reads as."""
+    told = all(label is None or isinstance(label, str) for label in labels)
+    held = all(blob is None or isinstance(blob, bytes) for blob in blobs)
+    if not (told and held and isinstance(text, str) and isinstance(time, int) and isinstance(surprise, float)):
+        raise ValueError("a field has another type than its column")

@@ -360,7 +360,7 @@ def _record(row: Sequence[Any], accessed: int | None) -> Record:
             trust=row[13],
             surprise=row[14],
         )
-    except (ValueError, OverflowError) as error:
+    except (ValueError, OverflowError, TypeError, AttributeError) as error:
         raise CorruptionError(f"memory {row[0]} holds values that cannot be read: {error}") from error
 
 
