@@ -25,6 +25,7 @@ __all__ = ["LiveShelf", "entry_of"]
 _REPLAY_AT_MOST = 500
 _SAVE_WHILE_OPEN_AFTER = 20_000
 _REBUILD_WHEN_DEAD = 0.5
+_SURPRISE_LIMIT = 1e30  # beyond, a number read from a damaged page
 
 
 class LiveShelf:
@@ -297,3 +298,5 @@ def _check_kinds(
     held = all(blob is None or isinstance(blob, bytes) for blob in blobs)
     if not (told and held and isinstance(text, str) and isinstance(time, int) and isinstance(surprise, float)):
         raise ValueError("a field has another type than its column")
+    if not 0.0 <= surprise < _SURPRISE_LIMIT:
+        raise ValueError(f"its surprise is {surprise}")
