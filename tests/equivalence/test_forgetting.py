@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from equivalence.comparing import QUESTIONS, SPEAKERS, assert_equal_results, conversation, open_at
-from mnemoloom import Draft, Embedder, Memory, WeightedProfile
+from mnemoloom import Config, Draft, Embedder, Memory, WeightedProfile
 from mnemoloom.config import PROFILES, Profile
 from unit.recall.small_stores import open_with
 from unit.recall.word_embedder import WordEmbedder
@@ -48,7 +48,7 @@ def test_forgetting_any_memories_equals_never_having_had_them(
     leaving = sorted(gone)
     order.shuffle(leaving)  # type: ignore[attr-defined]
     kept = [draft for place, draft in enumerate(drafts) if place not in gone]
-    with open_with(drafts, embedder) as forgetful, open_with(kept, embedder) as innocent:
+    with open_with(drafts, embedder, Config()) as forgetful, open_with(kept, embedder, Config()) as innocent:
         for place in leaving:
             forgetful.forget(place + 1)
         assert_equal_stores(forgetful, innocent, questions)
@@ -75,7 +75,7 @@ def test_a_store_that_forgot_equals_the_innocent_one_after_reopening_too(
     if cache == "dropped":
         shutil.rmtree(tmp_path / "cache")
     kept = [draft for place, draft in enumerate(drafts) if place not in gone]
-    with open_at(tmp_path, embedder) as memory, open_with(kept, embedder) as innocent:
+    with open_at(tmp_path, embedder) as memory, open_with(kept, embedder, Config()) as innocent:
         assert_equal_stores(memory, innocent, QUESTIONS)
 
 

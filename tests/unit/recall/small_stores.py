@@ -26,9 +26,12 @@ QUERIES = [
 ]
 
 
-def open_with(drafts: list[Draft], embedder: Embedder | None) -> Memory:
-    # The formulas are compared as they stand; the update rule, which reorders their ten best, has tests of its own.
-    memory = Memory.open(":memory:", embedder=embedder, clock=ManualClock(NOW), config=Config(update_rule=None))
+# The formulas are compared as they stand; the update rule, which reorders their ten best, has tests of its own.
+FORMULA = Config(update_rule=None)
+
+
+def open_with(drafts: list[Draft], embedder: Embedder | None, config: Config = FORMULA) -> Memory:
+    memory = Memory.open(":memory:", embedder=embedder, clock=ManualClock(NOW), config=config)
     memory.remember_many(drafts)
     return memory
 
