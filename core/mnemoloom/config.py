@@ -224,4 +224,6 @@ class Config:
     def __post_init__(self) -> None:
         if self.profile != "auto":
             profile_named(self.profile)
+        if not (self.update_rule is None or isinstance(self.update_rule, UpdateRule)):
+            raise ConfigError(f"Config.update_rule must be an UpdateRule or None; got {self.update_rule!r}")
         _whole(self, "token_width", 8, 1024)
