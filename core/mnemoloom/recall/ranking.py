@@ -195,7 +195,7 @@ def _assistant(scope: Scope, profile: AssistantProfile, limit: int) -> Ranking:
     parts = _given(
         **of_message,
         answered=np.where(replies, weight * score[answered], 0),
-        chunk=part.shared(chunks, profile.chunk),
+        chunk=part.shared(chunks, profile.chunk if dense is not None else profile.chunk * _without_dense(profile)),
     )
     evident = own > 0
     if "dense" in parts:
@@ -208,6 +208,11 @@ def _assistant(scope: Scope, profile: AssistantProfile, limit: int) -> Ranking:
     known = part.known_rarity(scope)
     replied = float((chunks * scope.allowed).max(initial=0.0)) / known if known else 0.0
     return _cut(slots, kept, limit, replace(support, nearest=nearest, replied=replied))
+
+
+def _without_dense(profile: AssistantProfile) -> float:
+    """The share of a message's highest score that its words alone can reach; replies are held to the same."""
+    return profile.lexical / ((profile.dense + profile.lexical) or 1.0)
 
 
 def _message_dense(
