@@ -217,9 +217,6 @@ def link(connection: sqlite3.Connection, kind: str, pairs: Iterable[tuple[int, i
 
 def linked(connection: sqlite3.Connection, kind: str, ids: Iterable[int]) -> list[tuple[int, int]]:
     """The links of a kind that begin or end at one of some memories."""
-    # A reader may meet a store that no writer has brought up to this format.
-    if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'links'").fetchone():
-        return []
     asked = json.dumps(list(ids))
     found = connection.execute(
         "SELECT source, target FROM links WHERE kind = ? AND source IN (SELECT value FROM json_each(?)) "
