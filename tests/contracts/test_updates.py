@@ -129,6 +129,19 @@ def test_an_assistants_reply_replaces_nothing_and_is_not_replaced(open_memory: O
     assert not any(hit.supersedes or hit.superseded_by for hit in memory.recall(QUESTION))
 
 
+def test_the_replaced_statement_stays_ahead_of_a_reply_that_fits_less(open_memory: OpenMemory) -> None:
+    memory = open_memory(":memory:")
+    beside = "we will keep the walls, the windows, the stove and the old oak table as they are, " * 4
+    memory.remember(OLD, speaker="user", session="old", time="2026-01-01")
+    memory.remember("A budget for the kitchen: noted.", speaker="assistant", session="old", time="2026-01-01")
+    memory.remember(f"The kitchen budget is now $8,000; {beside}yes.", speaker="user", session="new", time="2026-02-01")
+    hits = memory.recall(QUESTION)
+    assert [hit.speaker for hit in hits] == ["user", "user", "assistant"]
+    assert hits[0].supersedes == (hits[1].id,)
+    assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+    assert hits[0].score - hits[0].parts["update"] < hits[2].score
+
+
 def test_what_is_hidden_takes_no_place(budget: Memory) -> None:
     new = budget.get(NEW)
     assert all(new.id not in hit.superseded_by for hit in budget.recall(QUESTION, before=new.time))
