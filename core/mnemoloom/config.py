@@ -92,7 +92,8 @@ class AssistantProfile:
 
     message: dense·(cos − mean) / (best − mean) + lexical·B/max B, over the messages of the user.
     reply: answered·(score of the message it answers) + chunk·(B of its best chunk) / max. When the query asks what
-    the assistant said, `answered_asked` takes the place of `answered`.
+    the assistant said, `answered_asked` takes the place of `answered`. Where no vectors are compared, `chunk` counts
+    lexical / (dense + lexical) as much, as the messages do: on BEAM-100K without an encoder 53.9 instead of 48.1.
     On BEAM-100K this is worth 2.2 points over ranking all messages alike, 3.8 over the dialogue profile.
     """
 
@@ -224,4 +225,6 @@ class Config:
     def __post_init__(self) -> None:
         if self.profile != "auto":
             profile_named(self.profile)
+        if not (self.update_rule is None or isinstance(self.update_rule, UpdateRule)):
+            raise ConfigError(f"Config.update_rule must be an UpdateRule or None; got {self.update_rule!r}")
         _whole(self, "token_width", 8, 1024)

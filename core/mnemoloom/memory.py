@@ -263,7 +263,7 @@ class Memory(AsyncVerbs):
         asker: the speaker whom "I" and "my" stand for.
         vector: the query's encoding, if the caller has it; shape (d,).
         exact: compare the query with every vector; beyond 8,000 memories an index picks the candidates otherwise.
-        as_of: answer from what had been said until then.
+        as_of: answer from what had been said until then, that moment included; neighbours said later are left out, too.
         min_confidence: give no hits below this confidence (0 to 1, or "calibrated"); before that, cold memories and
             the replies of an assistant are searched too, and what they give is marked `second_look`.
         update: note the time of access on the hits, and which supersede which; False leaves no trace of the question.
@@ -330,8 +330,10 @@ class Memory(AsyncVerbs):
 
         A pair is noted when `recall` finds that one of them takes the place of the other. Raises UnknownMemoryError.
         """
-        found = self._recaller.history(self.get(key).id)
-        return [self.get(memory) for memory in found]
+        found = self._recaller.history(self._id(key))
+        if not found:
+            raise UnknownMemoryError(key)
+        return found
 
     def calibrate(self, answered: Iterable[str], *, keep: float = 0.9) -> Calibration:
         """Fit the threshold of confidence to questions that this memory does hold an answer to.
@@ -591,7 +593,7 @@ class Memory(AsyncVerbs):
     def _least(self, min_confidence: Confidence | None) -> float | None:
         if min_confidence is None:
             return None
-        if min_confidence == "calibrated":
+        if isinstance(min_confidence, str) and min_confidence == "calibrated":
             with self._opened.store.reading() as connection:
                 number = self._live.number(connection) or 0
                 encoding = self._opened.encoding

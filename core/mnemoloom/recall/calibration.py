@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mnemoloom.errors import CorruptionError
 from mnemoloom.recall.confidence import THRESHOLD
 from mnemoloom.storage.facts import read_fact, write_fact
 
@@ -34,7 +35,7 @@ def conformal_threshold(confidences: Sequence[float], *, keep: float) -> Calibra
     (Vovk et al. 2005; Angelopoulos and Bates 2021, eq. 1).
     """
     ordered = sorted(confidences)
-    place = math.floor((1.0 - keep) * (len(ordered) + 1) + 1e-9)
+    place = min(math.floor((1.0 - keep) * (len(ordered) + 1) + 1e-9), len(ordered))
     threshold = ordered[place - 1] if place else 0.0
     kept = sum(each >= threshold for each in ordered) / max(len(ordered), 1)
     return Calibration(threshold=threshold, keep=keep, questions=len(ordered), kept=kept)
@@ -47,10 +48,18 @@ def keep_threshold(connection: sqlite3.Connection, namespace: int, found: Calibr
 
 
 def kept_threshold(connection: sqlite3.Connection, namespace: int, *, encoder: str | None) -> float:
-    """The threshold of a namespace, or that of the library where none was measured with this encoder."""
+    """The threshold of a namespace, or that of the library where none was measured with this encoder.
+
+    Raises CorruptionError if what is stored cannot be read.
+    """
     written = read_fact(connection, _key(namespace))
-    found = json.loads(written) if written else {}
-    return float(found["threshold"]) if found and found["encoder"] == encoder else THRESHOLD
+    if written is None:
+        return THRESHOLD
+    try:
+        found = json.loads(written)
+        return float(found["threshold"]) if found["encoder"] == encoder else THRESHOLD
+    except (ValueError, TypeError, KeyError) as error:
+        raise CorruptionError(f"table meta of the store is damaged: {_key(namespace)}: {error!r}") from error
 
 
 def _key(namespace: int) -> str:

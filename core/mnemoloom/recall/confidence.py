@@ -89,7 +89,8 @@ def mean_of_best(cosines: NDArray[np.floating[Any]]) -> float | None:
 
 
 def weakest_words(matched: TokenMatches, rows: NDArray[np.integer[Any]]) -> tuple[tuple[str, float], ...]:
-    """The two worst matched words of the query, and how well they are matched in some of the memories."""
+    """The two worst matched words of the query, and how well they are matched in those of some memories with tokens."""
+    rows = rows[matched.present[rows]]
     if not len(rows) or not matched.words:
         return ()
     found = matched.best[rows].max(axis=0)

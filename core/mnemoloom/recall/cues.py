@@ -17,7 +17,8 @@ class Cues:
     original: of these, what asks for the first of several versions.
     over_time: the query asks for the past or for a course of things, so that no version is the right one.
     asked: for each kind of value, what in a query asks for it. values: what such values look like, a named group
-        for each kind. digits: number words.
+        for each kind. plain: words inside a value to what they are compared as (number words as digits, units in
+        one spelling).
     update: what people say when they tell of a change.
     asks_reply: the query asks what the assistant said.
     me, you: pronouns of the one who asks and of the one who answers.
@@ -31,7 +32,7 @@ class Cues:
     over_time: re.Pattern[str]
     asked: Mapping[str, re.Pattern[str]]
     values: re.Pattern[str]
-    digits: Mapping[str, str]
+    plain: Mapping[str, str]
     update: re.Pattern[str]
     asks_reply: re.Pattern[str]
     me: frozenset[str]
@@ -48,7 +49,7 @@ SILENT = Cues(
     over_time=_NEVER,
     asked={},
     values=_NEVER,
-    digits={},
+    plain={},
     update=_NEVER,
     asks_reply=_NEVER,
     me=frozenset(),

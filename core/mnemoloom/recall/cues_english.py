@@ -19,7 +19,8 @@ olive page pat penny pierce ray read rich rob rod rose ruby rusty sandy skip sum
 will young april august
 """
 
-_COUNT = rf"(?:\d+(?:[.,]\d+)*|{'|'.join(_NUMBER_WORDS)})"
+# at most so many groups: read to the end from each of a thousand full stops, "1.1.1.1…" would take seconds
+_COUNT = rf"(?:\d+(?:[.,]\d+){{0,6}}|{'|'.join(_NUMBER_WORDS)})"
 _SCALE = r"(?:k|m|bn|thousand|million|billion)"
 _MONTH = rf"(?:{'|'.join(f'{month[:3]}(?:{month[3:]})?' if month[3:] else month for month in _MONTHS)}|sept)\.?"
 _DAY = r"\d{1,2}(?:st|nd|rd|th)?"
@@ -36,6 +37,22 @@ _VALUES = {
     "duration": rf"\b(?:{_COUNT}|an?|one|half an)[\s-]?{_UNIT}\b",
     "number": rf"\b{_COUNT}\b",
 }
+_BEGINS = r"(?=[$€£¥]|\b[\dadefhjmnostvw])"  # what every value begins with: most of a text is passed over at once
+_UNITS = {
+    "millisecond": "ms milliseconds",
+    "second": "sec secs seconds",
+    "minute": "min mins minutes",
+    "hour": "hr hrs hours",
+    "day": "days",
+    "week": "weeks",
+    "month": "months",
+    "year": "years",
+}
+_PLAIN = (
+    {word: str(number) for number, word in enumerate(_NUMBER_WORDS, 2)}
+    | {written: unit for unit, ways in _UNITS.items() for written in ways.split()}
+    | {"a": "1", "an": "1", "one": "1", "half": "half of", "noon": "12pm", "midnight": "12am", "v": "", "version": ""}
+)
 _ASKED = {
     "money": r"\b(how much|costs?|priced?|budget|spend|spending|salary|pay|paying|rent|fees?|income|wage|earn(ing)?s?"
     r"|savings?|worth|loan|debt|deposit|bill|bonus|revenue|quote)\b|[$€£]",
@@ -63,8 +80,8 @@ ENGLISH = Cues(
         r"|dropp?(ed|ing)|gr(ew|own)|upgrad\w+|adjust\w+|revis\w+|replac\w+|correct(ed|ion)|actually|improv\w+"
         r"|reached|recent(ly)?|latest|new|newly|turns out|as of|since then|just (got|found|heard|learned))\b"
     ),
-    values=re.compile("|".join(f"(?P<{kind}>{pattern})" for kind, pattern in _VALUES.items())),
-    digits={word: str(number) for number, word in enumerate(_NUMBER_WORDS, 2)},
+    values=re.compile(_BEGINS + "(?:" + "|".join(f"(?P<{kind}>{pattern})" for kind, pattern in _VALUES.items()) + ")"),
+    plain=_PLAIN,
     asks_reply=re.compile(
         r"\b(did you|your (advice|suggestions?|recommendations?|answer)"
         r"|you (recommend|suggest|advis|provid|g[ai]ve|said|say|explain|outlin|told|tell)\w*)\b"

@@ -96,11 +96,8 @@ class Recaller:
         with self._live.reading() as (connection, shelf, number):
             if _outdated(prepared.evidence, shelf):
                 return self.recall(request)
-            first = look = self._look(connection, shelf, number, request, prepared)
-            known = None
-            if request.least is not None and look.confidence < request.least:
-                known = frozenset(first.ranking.slots[: request.k].tolist())
-                look = self._second_look(connection, shelf, number, request, prepared, first)
+            first, look = self._looks(connection, shelf, number, request, prepared)
+            known = None if look is first else frozenset(first.ranking.slots[: request.k].tolist())
             unanswered = request.least is not None and look.confidence < request.least
             hits = [] if unanswered else self._hits(connection, shelf, number, look, request, known)
         return RecallResult(
@@ -119,7 +116,8 @@ class Recaller:
             if _outdated(prepared.evidence, shelf):
                 return self.why(request, memory)
             whole = replace(request, k=len(shelf.ids), exact=True)
-            look = self._look(connection, shelf, number, whole, prepared)
+            first, look = self._looks(connection, shelf, number, whole, prepared)
+            second_look = look is not first
             findings = Findings(
                 shelf=shelf,
                 query=prepared.query,
@@ -127,23 +125,30 @@ class Recaller:
                 encoded=prepared.evidence.vector is not None,
                 slot=shelf.slot_of(memory),
                 cold_asked=request.cold,
-                allowed=self._allowed(connection, shelf, number, request),
+                second_look=second_look,
+                allowed=self._allowed(connection, shelf, number, replace(request, cold=request.cold or second_look)),
+                as_of=request.as_of,
                 ranking=look.ranking,
                 k=request.k,
                 pairs=look.pairs,
+                kinds=prepared.asked.kinds if prepared.asked else frozenset(),
                 texts={slot: record.text for slot, record in look.records.items()},
                 confidence=look.confidence,
                 least=request.least,
             )
             return explain(findings, memory)
 
+    def _looks(
+        self, connection: sqlite3.Connection, shelf: Shelf, number: int, request: Request, prepared: _Prepared
+    ) -> tuple[_Look, _Look]:
+        """What a first search found, and what counts: the same, or a wider search where it was not sure enough."""
+        first = self._look(connection, shelf, number, request, prepared)
+        if request.least is None or first.confidence >= request.least:
+            return first, first
+        return first, self._second_look(connection, shelf, number, request, prepared, first)
+
     def _look(
-        self,
-        connection: sqlite3.Connection,
-        shelf: Shelf,
-        number: int,
-        request: Request,
-        prepared: _Prepared,
+        self, connection: sqlite3.Connection, shelf: Shelf, number: int, request: Request, prepared: _Prepared
     ) -> _Look:
         """Rank, fetch, and let newer statements take the place of those that they contradict."""
         rule, asked = self._config.update_rule, prepared.asked
@@ -184,16 +189,23 @@ class Recaller:
         replied = confidence(Support(matched=look.ranking.support.replied)) if look.ranking.support.replied else 0.0
         return replace(look, confidence=max(first.confidence, look.confidence, replied))
 
-    def history(self, memory: int) -> list[int]:
-        """The memories that state other values for the same thing, and this one, in the order of their times."""
-        with self._live.reading() as (connection, shelf, _number):
+    def history(self, memory: int) -> list[Record]:
+        """The memories that state other values for the same thing, and this one, in the order of their times.
+
+        Of a memory that does not exist there is none.
+        """
+        with self._live.reading() as (connection, shelf, number):
+            if not shelf.slot_of(memory):
+                return []
             noted, family, new = self._live.superseded(), {memory}, {memory}
             while new:
                 pairs = [*memories.linked(connection, SUPERSEDES, new), *noted]
                 touched = {each for pair in pairs if new & set(pair) for each in pair if shelf.slot_of(each)}
                 new = touched - family
                 family |= new
-            return sorted(family, key=lambda each: (int(shelf.times.values[shelf.slot_of(each)]), each))
+            slots = sorted(map(shelf.slot_of, family), key=lambda slot: (int(shelf.times.values[slot]), slot))
+            found = self._records(connection, shelf, number, slots)
+            return [found[slot] for slot in slots if slot in found]
 
     def _prepare(self, request: Request) -> _Prepared:
         with self._live.reading() as (_, shelf, _):
@@ -292,7 +304,7 @@ class Recaller:
     ) -> list[Hit]:
         """The best k with their neighbours; `known` are the slots that a first look had found, if this is a second."""
         slots = look.ranking.slots[: request.k].tolist()
-        around = {slot: _around(shelf, slot, request.expand) for slot in slots}
+        around = {slot: _around(shelf, slot, request.expand, until=request.as_of) for slot in slots}
         beside = {each for pair in around.values() for side in pair for each in side}
         lacking = beside.union(slots) - look.records.keys()
         records = {**look.records, **self._records(connection, shelf, number, lacking)} if lacking else look.records
@@ -338,9 +350,12 @@ def _uses_vectors(profile: Profile) -> bool:
     )
 
 
-def _around(shelf: Shelf, slot: int, steps: int) -> tuple[list[int], list[int]]:
-    """The slots up to `steps` places before and after in the session, in reading order."""
+def _around(shelf: Shelf, slot: int, steps: int, *, until: int | None) -> tuple[list[int], list[int]]:
+    """The slots up to `steps` places before and after in the session, in reading order, less what was said later."""
     before, after = _walk(shelf.before.values, slot, steps), _walk(shelf.after.values, slot, steps)
+    if until is not None:
+        times = shelf.times.values
+        before, after = ([each for each in side if times[each] <= until] for side in (before, after))
     return before[::-1], after
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mnemoloom.clock import from_millis
 from mnemoloom.config import Profile, WeightedProfile
 from mnemoloom.recall.query import Query
 from mnemoloom.recall.ranking import Ranking
@@ -22,7 +23,10 @@ __all__ = ["Findings", "explain"]
 class Findings:
     """What a recall looked at: the shelf, the slots that were allowed, and the whole ranking of them.
 
-    pairs: slots (newer, older) that contradict each other about what is asked; texts: those of the best, by slot.
+    second_look: whether the first search was not sure enough, so that this is what a wider one found.
+    as_of: only what was said until then was allowed (ms).
+    pairs: slots (newer, older) that contradict each other about what is asked; kinds: of which values it is asked.
+    texts: those of the best, by slot.
     confidence: that memory holds an answer; least: what was asked for, if anything.
     """
 
@@ -32,13 +36,16 @@ class Findings:
     encoded: bool
     slot: int
     cold_asked: bool
+    second_look: bool
     allowed: NDArray[np.bool_]
     ranking: Ranking
     k: int
     pairs: tuple[tuple[int, int], ...]
+    kinds: frozenset[str]
     texts: Mapping[int, str]
     confidence: float
     least: float | None
+    as_of: int | None
 
 
 def explain(found: Findings, memory: int) -> Explanation:
@@ -70,10 +77,8 @@ def _stages(found: Findings, memory: int) -> Iterator[Stage]:
         return
     yield Stage(name="namespace", passed=True, detail="it is in this namespace")
     cold = bool(shelf.cold.values[slot])
-    asked = "cold memories were asked for" if found.cold_asked else "cold memories are recalled only with tier='cold'"
-    yield Stage(name="tier", passed=not cold or found.cold_asked, detail=asked if cold else "it is not cold")
-    passed = bool(found.allowed[slot])
-    yield Stage(name="filter", passed=passed, detail="the filter lets it through" if passed else "the filter hides it")
+    yield Stage(name="tier", passed=not cold or found.cold_asked or found.second_look, detail=_tier(found, cold=cold))
+    yield Stage(name="filter", passed=bool(found.allowed[slot]), detail=_filter(found))
     place = _place(found)
     yield Stage(name="candidates", passed=place is not None, detail=_words(found))
     if place is None:
@@ -86,21 +91,39 @@ def _stages(found: Findings, memory: int) -> Iterator[Stage]:
         yield Stage(name="confidence", passed=found.confidence >= found.least, detail=detail)
 
 
+def _tier(found: Findings, *, cold: bool) -> str:
+    if not cold:
+        return "it is not cold"
+    if found.cold_asked:
+        return "cold memories were asked for"
+    if found.second_look:
+        return "it is cold, and cold memories were searched because the others gave too little confidence"
+    return "cold memories are recalled only with tier='cold'"
+
+
+def _filter(found: Findings) -> str:
+    if found.allowed[found.slot]:
+        return "the filter lets it through"
+    if found.as_of is not None and found.shelf.times.values[found.slot] > found.as_of:
+        return f"it was said after {from_millis(found.as_of).isoformat()}"
+    return "the filter hides it"
+
+
 def _updates(found: Findings) -> Iterator[str]:
     """Which other memories speak of the same thing, and on which values they differ."""
     shelf, slot = found.shelf, found.slot
     for newer, older in found.pairs:
         if slot not in (newer, older):
             continue
-        stated = [stated_values(found.texts.get(each, ""), shelf.cues) for each in (newer, older)]
-        new, old = (_listed(mine - others) for mine, others in (stated, stated[::-1]))
+        stated = [stated_values(found.texts[each], shelf.cues) for each in (newer, older)]
+        new, old = (_listed(mine - others, found.kinds) for mine, others in (stated, stated[::-1]))
         values = f": {new} where it says {old}" if new and old else ""
         other = int(shelf.ids.values[older if slot == newer else newer])
         yield f"it supersedes {other}{values}" if slot == newer else f"{other} supersedes it{values}"
 
 
-def _listed(values: frozenset[Value]) -> str:
-    return ", ".join(f"{value.kind} {value.text}" for value in sorted(values))
+def _listed(values: frozenset[Value], kinds: frozenset[str]) -> str:
+    return ", ".join(f"{value.kind} {value.text}" for value in sorted(values) if value.kind in kinds)
 
 
 def _place(found: Findings) -> int | None:

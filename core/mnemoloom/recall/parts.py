@@ -23,6 +23,7 @@ from mnemoloom.recall.shelf import Shelf
 __all__ = [
     "Evidence",
     "Scope",
+    "asked_terms",
     "chunks",
     "cosines",
     "date",
@@ -125,7 +126,7 @@ def words(scope: Scope, profile: WeightedProfile) -> Part:
     if not profile.lexical:
         return np.zeros(len(scope.eligible), np.float32)
     return scope.shelf.lexical(
-        scope.query.topic_terms if profile.strip_names else scope.query.terms,
+        asked_terms(scope.query, profile),
         eligible=scope.eligible,
         gammas=profile.window,
         k1=profile.k1,
@@ -134,9 +135,14 @@ def words(scope: Scope, profile: WeightedProfile) -> Part:
     )
 
 
-def known_rarity(scope: Scope) -> float:
-    """The summed rarity of the query's words, names left out: what BM25 could come to at most."""
-    return sum(map(scope.shelf.rarity_of, scope.query.topic_terms))
+def asked_terms(query: Query, profile: WeightedProfile) -> tuple[str, ...]:
+    """The terms of the query that are looked for."""
+    return query.topic_terms if profile.strip_names else query.terms
+
+
+def known_rarity(scope: Scope, terms: tuple[str, ...]) -> float:
+    """The summed rarity of some terms: what BM25 could come to at most."""
+    return sum(map(scope.shelf.rarity_of, terms))
 
 
 def chunks(scope: Scope, profile: AssistantProfile) -> Part:

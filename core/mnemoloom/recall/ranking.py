@@ -137,7 +137,8 @@ def _weighted(scope: Scope, profile: WeightedProfile, limit: int) -> Ranking:
         # MaxSim adds at least 0, so the memories that get it stay ahead of the rest.
         late = np.pad(np.round(part.late(matched.first(count), profile.maxsim), 7), (0, len(slots) - count))
         slots, kept = _sorted(slots, kept | {"maxsim": late})
-    support = _support(scope, slots, compared, matched, words=words)
+    terms = part.asked_terms(scope.query, profile)
+    support = _support(scope, slots, compared, matched, words=words, terms=terms)
     if cosines is not None:
         support = replace(support, nearest=mean_of_best(cosines[_take(scope.allowed & scope.encoded, pool)]))
     return _cut(slots, kept, limit, support)
@@ -153,21 +154,35 @@ def _rivals(scope: Scope, total: NDArray[np.floating[Any]], pool: Slots | None, 
     return np.setdiff1d(best if pool is None else pool[best], compared, assume_unique=True)
 
 
+def _share(score: float, known: float) -> float:
+    """A BM25 score as a share of what is known to be possible; the rarities in a part of the store differ a little."""
+    return min(score / known, 1.0) if known else 0.0
+
+
 def _support(
-    scope: Scope, slots: Slots, compared: Slots, matched: TokenMatches | None, *, words: NDArray[np.float32]
+    scope: Scope,
+    slots: Slots,
+    compared: Slots,
+    matched: TokenMatches | None,
+    *,
+    words: NDArray[np.float32],
+    terms: tuple[str, ...],
 ) -> Support:
-    """What words and tokens say for an answer; `slots` best first, `compared` those that have been matched."""
+    """What words and tokens say for an answer; `slots` best first, `compared` those that have been matched.
+
+    words: the BM25 of every slot for the `terms`.
+    """
     named = scope.query.speaker
     if named is not None and not is_name(named):
         named = None
     words = words if scope.allowed is scope.eligible else words * scope.allowed
     most = float(words.max(initial=0.0))
-    known = part.known_rarity(scope)
-    share = most / known if known else 0.0
+    share = _share(most, part.known_rarity(scope, terms))
     if matched is None:
         margin = 0.0
         if named is not None and most > 0:
-            margin = speaker_margin(words[1:] / most, scope.shelf.spoken_by(named)[1:])
+            allowed = scope.allowed
+            margin = speaker_margin(words[allowed] / most, scope.shelf.spoken_by(named)[allowed])
         return Support(margin=margin, matched=share)
     missing = weakest_words(matched, np.flatnonzero(np.isin(compared, slots[:_BEST])))
     margin = speaker_margin(matched.scores(), scope.shelf.spoken_by(named)[compared]) if named is not None else 0.0
@@ -195,7 +210,7 @@ def _assistant(scope: Scope, profile: AssistantProfile, limit: int) -> Ranking:
     parts = _given(
         **of_message,
         answered=np.where(replies, weight * score[answered], 0),
-        chunk=part.shared(chunks, profile.chunk),
+        chunk=part.shared(chunks, profile.chunk if dense is not None else profile.chunk * _without_dense(profile)),
     )
     evident = own > 0
     if "dense" in parts:
@@ -204,10 +219,14 @@ def _assistant(scope: Scope, profile: AssistantProfile, limit: int) -> Ranking:
     slots = _widened(_total(parts, scope.allowed & found), max(limit, 4 * _BEST), slack=_ROUNDING)
     slots, kept = _sorted(slots, _doubled(parts, slots))
     best = slots[messages[slots]][:_BEST]
-    support = _support(scope, best, best, part.matches(scope, best), words=own)
-    known = part.known_rarity(scope)
-    replied = float((chunks * scope.allowed).max(initial=0.0)) / known if known else 0.0
+    support = _support(scope, best, best, part.matches(scope, best), words=own, terms=query.terms)
+    replied = _share(float((chunks * scope.allowed).max(initial=0.0)), part.known_rarity(scope, query.terms))
     return _cut(slots, kept, limit, replace(support, nearest=nearest, replied=replied))
+
+
+def _without_dense(profile: AssistantProfile) -> float:
+    """The share of a message's highest score that its words alone can reach; replies are held to the same."""
+    return profile.lexical / ((profile.dense + profile.lexical) or 1.0)
 
 
 def _message_dense(

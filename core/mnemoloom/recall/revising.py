@@ -36,7 +36,7 @@ def revise(
 ) -> Revised:
     """Let newer statements take the place of older ones among the ten best; `texts` holds those of the ten, by slot.
 
-    Replies of an assistant state no facts of the user's: they keep their places.
+    Replies of an assistant state no facts of the user's: they neither gain nor take a place.
     """
     replies = shelf.replies()
     pool = [i for i, slot in enumerate(ranking.slots[:UPDATE_POOL]) if int(slot) in texts and not replies[slot]]
@@ -64,7 +64,7 @@ def statement(shelf: Shelf, slot: int, text: str) -> Statement:
     """What a memory says, as the rule reads it."""
     cues = shelf.cues
     told = bool(cues.update.search(text.lower()))
-    return Statement(int(shelf.times.values[slot]), stated_values(text, cues), told)
+    return Statement(int(shelf.times.values[slot]), text, stated_values(text, cues), told)
 
 
 def shared_rarity(shelf: Shelf, terms: tuple[str, ...], slots: Slots) -> NDArray[np.float64]:
@@ -76,10 +76,10 @@ def shared_rarity(shelf: Shelf, terms: tuple[str, ...], slots: Slots) -> NDArray
 
 
 def _reordered(ranking: Ranking, pool: list[int], gained: NDArray[Any]) -> Ranking:
-    """The ranking with what the rule gave as a part of its own; only places of the pool change hands."""
+    """The ranking with what the rule gave as a part of its own; the ten best stand by their new scores."""
     parts = ranking.parts | {"update": np.zeros(len(ranking.slots))}
     parts["update"][pool] = gained
     total = sum(parts.values(), np.zeros(len(ranking.slots)))
-    order = np.arange(len(ranking.slots))
-    order[pool] = np.array(pool)[np.argsort(-total[pool], kind="stable")]
+    first = np.argsort(-total[:UPDATE_POOL], kind="stable")
+    order = np.concatenate((first, np.arange(len(first), len(total))))
     return replace(ranking, slots=ranking.slots[order], parts={name: part[order] for name, part in parts.items()})

@@ -3,7 +3,7 @@
 A question for a value finds every message that ever stated it, and the oldest is often the best match in words.
 Among the ten best, a newer one that contradicts an older one takes its place:
 
-    s'_i = max(s'_i, s'_j + .001 + .02 · s_i)   for newer i and older j in conflict with s_i ≥ d · s_j
+    s'_i = max(s'_i, s_j + .001 + .02 · s_i)   for newer i and older j in conflict with s_i ≥ d · s_j
 
 d is lower when i says that something changed. Statements without values contradict each other when they are alike
 and the question asks for "now" or "first"; of several the newest, or the oldest, comes first. The rule acts only on
@@ -42,9 +42,10 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A candidate: when it was said (ms), the values that it states, whether it tells of a change."""
+    """A candidate: when it was said (ms), its text, the values that it states, whether it tells of a change."""
 
     time: int
+    text: str
     values: frozenset[Value]
     tells_change: bool
 
@@ -62,11 +63,11 @@ def asked_value(query: str, cues: Cues) -> Asked | None:
     return Asked(True, False, kinds)
 
 
-def conflicts(one: Statement, other: Statement, kinds: frozenset[str]) -> bool:
-    """Whether both state a value of the kinds asked for, and `one` states one that `other` does not."""
+def conflicts(one: Statement, other: Statement, kinds: frozenset[str]) -> bool | None:
+    """Whether `one` states a value of the kinds asked for that `other` does not; None unless both state some."""
     mine = {value for value in one.values if value.kind in kinds}
     theirs = {value for value in other.values if value.kind in kinds}
-    return bool(mine and theirs and mine - theirs)
+    return bool(mine - theirs) if mine and theirs else None
 
 
 def inherit(
@@ -83,21 +84,31 @@ def inherit(
     Parameters
     ----------
     shared: shape (n, n); [i, j] is the rarity (idf) of the query's words that both hold; [j, j] of those j holds.
-    cosines: shape (n, n), or None without vectors.
+    cosines: shape (n, n), or None without vectors. In answer to an explicit question, two statements that do not
+        both state a value of the kinds asked for contradict each other if they are alike, but not the same text.
     """
-    order = sorted(range(len(scores)), key=lambda i: statements[i].time, reverse=not asked.newest)
+    times = sorted({each.time for each in statements}, reverse=not asked.newest)
+    later = [times.index(each.time) for each in statements]
     raised, pairs = list(scores), []
-    for later, i in enumerate(order):
-        for j in order[:later]:
-            if statements[i].time == statements[j].time or shared[i, j] < rule.words * shared[j, j]:
+    for i in range(len(scores)):
+        for j in range(len(scores)):
+            if later[i] <= later[j] or shared[i, j] < rule.words * shared[j, j]:
                 continue
-            if conflicts(statements[i], statements[j], asked.kinds):
+            differ = conflicts(statements[i], statements[j], asked.kinds)
+            if differ:
                 share, gain = rule.changed if statements[i].tells_change else rule.unchanged, 0.02 * scores[i]
-            elif asked.explicit and cosines is not None and cosines[i, j] >= rule.alike:
-                share, gain = rule.rewording, 0.002 * later
+            elif differ is None and asked.explicit and _speak_alike(statements, cosines, i, j, least=rule.alike):
+                share, gain = rule.rewording, 0.002 * later[i]
             else:
                 continue
             if scores[i] >= share * scores[j]:
                 pairs.append((i, j))
                 raised[i] = max(raised[i], scores[j] + 0.001 + gain)
     return raised, pairs
+
+
+def _speak_alike(
+    statements: Sequence[Statement], cosines: NDArray[np.floating[Any]] | None, i: int, j: int, *, least: float
+) -> bool:
+    """Whether two texts say nearly the same, but not the very same."""
+    return cosines is not None and bool(cosines[i, j] >= least) and statements[i].text != statements[j].text

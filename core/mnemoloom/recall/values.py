@@ -14,10 +14,16 @@ _SCALES = {"k": 1_000, "thousand": 1_000, "m": 1_000_000, "million": 1_000_000, 
 _AMOUNT = re.compile(r"(\d[\d,]*(?:\.\d+)?)\s?(k|m|bn|thousand|million|billion)?\b")
 _WORD = re.compile(r"[a-z]+")
 _SPACE = re.compile(r"[\s-]+")
+_CLOCK_MARKS = re.compile(r"[\s.]|:00(?=[\s.]*[a-z])")
+_DATE_WORDS = re.compile(r"\d+|[a-z]{3,}")  # without "of", "th" and the like
 
 
 class Value(NamedTuple):
-    """A value of a kind, however it was written: "$1,200" and "1.2k dollars" are both money 1200."""
+    """A value of a kind, however it was written: "$1,200" and "1.2k dollars" are both money 1200.
+
+    Amounts, times, dates, durations and versions are compared by what they say, as far as that needs no arithmetic:
+    "3 p.m." is "3pm", "14th of May" is "May 14" and "an hour" is "1 hour", but "60 minutes" is none of these.
+    """
 
     kind: str
     text: str
@@ -30,12 +36,15 @@ def stated_values(text: str, cues: Cues) -> frozenset[Value]:
 
 
 def _value(kind: str, written: str, cues: Cues) -> Value:
-    plain = _WORD.sub(lambda word: cues.digits.get(word[0], word[0]), written)
+    plain = _WORD.sub(lambda word: cues.plain.get(word[0], word[0]), written)
     if kind in ("money", "percent", "number"):
         amount = _AMOUNT.search(plain)
         if amount:
             number = float(amount[1].replace(",", "")) * _SCALES.get(amount[2] or "", 1)
             return Value(kind, f"{number:.10g}")
+    if kind == "clock":
+        plain = _CLOCK_MARKS.sub("", plain)
     if kind == "date":
-        plain = _WORD.sub(lambda word: word[0][:3] if len(word[0]) > 2 else "", plain).replace(",", "")
+        words = _DATE_WORDS.findall(plain)
+        plain = " ".join(sorted((word[:3] if word.isalpha() else word for word in words), key=str.isdigit))
     return Value(kind, _SPACE.sub(" ", plain).strip(" ."))

@@ -115,7 +115,8 @@ class PlainModel:
         cosines = self._cosines(query.text, compared)
         dense = self._above_mean(cosines, profile.dense)
         own = _shared(self.bm25(query.terms, messages, (), profile.k1, profile.b), profile.lexical)
-        chunk = _shared(self._best_chunks(query.terms, replies, profile.k1, profile.b), profile.chunk)
+        share = 1.0 if cosines else profile.lexical / ((profile.dense + profile.lexical) or 1.0)
+        chunk = _shared(self._best_chunks(query.terms, replies, profile.k1, profile.b), profile.chunk * share)
         found = {
             i: {
                 "dense": dense.get(i, 0.0),
