@@ -19,9 +19,11 @@ from mnemoloom.memory_async import AsyncVerbs
 from mnemoloom.opened import OpenStore
 from mnemoloom.ports import Embedder
 from mnemoloom.recall.calibration import Calibration, conformal_threshold, kept_threshold
-from mnemoloom.recall.engine import Recaller, Request, matching_ids
+from mnemoloom.recall.engine import Recaller
 from mnemoloom.recall.live import LiveShelf
+from mnemoloom.recall.looking import matching_ids
 from mnemoloom.recall.nearest import Nearest
+from mnemoloom.recall.request import Request
 from mnemoloom.records import Draft, Explanation, RecallResult, Record, Tier
 from mnemoloom.reembedding import Progress, learn_projection, reembed
 from mnemoloom.remembering import Existing, Missing, Writer

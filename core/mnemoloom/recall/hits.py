@@ -1,0 +1,62 @@
+"""From what a search found to hits: the memories, their neighbours, what they supersede."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnemoloom.recall.looking import Look, View
+from mnemoloom.recall.request import Request
+from mnemoloom.recall.shelf import Shelf
+from mnemoloom.records import Hit
+
+__all__ = ["hits_of"]
+
+
+def hits_of(view: View, look: Look, request: Request, *, known: frozenset[int] | None) -> list[Hit]:
+    """The best k with their neighbours; `known` are the slots that a first look had found, if this is a second."""
+    slots = look.ranking.slots[: request.k].tolist()
+    around = {slot: _around(view.shelf, slot, request.expand, until=request.as_of) for slot in slots}
+    beside = {each for pair in around.values() for side in pair for each in side}
+    lacking = beside.union(slots) - look.records.keys()
+    records = {**look.records, **view.records(lacking)} if lacking else look.records
+    ids = view.shelf.ids.values
+    hits = []
+    for slot, parts in zip(slots, look.ranking.all_parts(), strict=False):
+        if slot not in records:
+            continue
+        before, after = around[slot]
+        hits.append(
+            Hit(
+                record=records[slot],
+                score=sum(parts.values()),
+                parts=parts,
+                before=tuple(records[each] for each in before if each in records),
+                after=tuple(records[each] for each in after if each in records),
+                supersedes=tuple(int(ids[older]) for newer, older in look.pairs if newer == slot),
+                superseded_by=tuple(int(ids[newer]) for newer, older in look.pairs if older == slot),
+                second_look=known is not None and slot not in known,
+            )
+        )
+    return hits
+
+
+def _around(shelf: Shelf, slot: int, steps: int, *, until: int | None) -> tuple[list[int], list[int]]:
+    """The slots up to `steps` places before and after in the session, in reading order, less what was said later."""
+    before, after = _walk(shelf.before.values, slot, steps), _walk(shelf.after.values, slot, steps)
+    if until is not None:
+        times = shelf.times.values
+        before, after = ([each for each in side if times[each] <= until] for side in (before, after))
+    return before[::-1], after
+
+
+def _walk(links: NDArray[np.integer[Any]], slot: int, steps: int) -> list[int]:
+    found: list[int] = []
+    for _ in range(steps):
+        slot = int(links[slot])
+        if not slot:
+            break
+        found.append(slot)
+    return found

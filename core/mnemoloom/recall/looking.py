@@ -1,0 +1,108 @@
+"""One search of a namespace, and a second one where the first was not sure enough."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnemoloom.config import AssistantProfile, UpdateRule
+from mnemoloom.filters import Filter
+from mnemoloom.recall.confidence import Support, confidence
+from mnemoloom.recall.live import LiveShelf
+from mnemoloom.recall.ranking import Ranking, rank
+from mnemoloom.recall.request import Prepared, Request
+from mnemoloom.recall.revising import UPDATE_POOL, revise
+from mnemoloom.recall.shelf import Shelf
+from mnemoloom.records import Record
+from mnemoloom.storage import memories
+from mnemoloom.storage.filter_sql import compile_filter
+
+__all__ = ["Look", "View", "matching_ids"]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one search found: the ranking, the memories in it by slot, contradicting pairs of slots, the confidence."""
+
+    ranking: Ranking
+    records: Mapping[int, Record]
+    pairs: tuple[tuple[int, int], ...]
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A namespace as one reading sees it: the database, the shelf in step with it, the namespace's number."""
+
+    live: LiveShelf
+    connection: sqlite3.Connection
+    shelf: Shelf
+    number: int
+
+    def looks(self, request: Request, prepared: Prepared, rule: UpdateRule | None) -> tuple[Look, Look]:
+        """What a first search found, and what counts: the same, or a wider search where it was not sure enough."""
+        first = self.look(request, prepared, rule)
+        if request.least is None or first.confidence >= request.least:
+            return first, first
+        return first, self._second_look(request, prepared, rule, first)
+
+    def look(self, request: Request, prepared: Prepared, rule: UpdateRule | None) -> Look:
+        """Rank, fetch, and let newer statements take the place of those that they contradict."""
+        asked = prepared.asked
+        ranking = rank(
+            self.shelf,
+            prepared.query,
+            prepared.profile,
+            prepared.evidence,
+            allowed=self.allowed(request),
+            limit=max(request.k, UPDATE_POOL) if asked else request.k,
+            cold=request.cold,
+            exact=request.exact,
+        )
+        sure = confidence(ranking.support)
+        if asked is None or rule is None:
+            return Look(ranking, {}, (), sure)
+        records = self.records(ranking.slots[:UPDATE_POOL].tolist())
+        texts = {slot: record.text for slot, record in records.items()}
+        revised = revise(ranking, texts, self.shelf, prepared.query, asked, rule)
+        return Look(revised.ranking, records, revised.pairs, sure)
+
+    def _second_look(self, request: Request, prepared: Prepared, rule: UpdateRule | None, first: Look) -> Look:
+        """Before giving up: search cold memories too, and an assistant's replies by their own words."""
+        profile = prepared.profile
+        if isinstance(profile, AssistantProfile):
+            profile = replace(profile, answered=profile.answered_asked, chunk=profile.answered_asked)
+        look = self.look(replace(request, cold=True), replace(prepared, profile=profile), rule)
+        replied = confidence(Support(matched=look.ranking.support.replied)) if look.ranking.support.replied else 0.0
+        return replace(look, confidence=max(first.confidence, look.confidence, replied))
+
+    def allowed(self, request: Request) -> NDArray[np.bool_]:
+        """The slots that tier, time and filter let through; shape (slots,)."""
+        allowed = self.shelf.eligible(cold=request.cold)
+        if request.as_of is not None:
+            allowed = allowed & (self.shelf.times.values <= request.as_of)
+        if request.condition is not None:
+            mask = np.zeros(len(allowed), np.bool_)
+            mask[self.shelf.slots_of(matching_ids(self.connection, self.number, request.condition))] = True
+            allowed = allowed & mask
+        return allowed
+
+    def records(self, slots: Iterable[int]) -> dict[int, Record]:
+        """The memories in some slots, by slot; one that another handle has just forgotten is left out."""
+        ids = {int(self.shelf.ids.values[slot]): slot for slot in slots}
+        found = memories.records(self.connection, self.number, list(ids), accessed=self.live.accessed(ids))
+        return {ids[memory]: record for memory, record in found.items()}
+
+
+def matching_ids(
+    connection: sqlite3.Connection, number: int, condition: Filter | None, *, after: int = 0, limit: int = -1
+) -> NDArray[np.int64]:
+    """Ids of the namespace's memories that a filter lets through, ascending: those after one, at most so many."""
+    test, values = compile_filter(condition) if condition is not None else ("TRUE", [])
+    statement = "".join(("SELECT id FROM memories WHERE namespace = ? AND id > ? AND (", test, ") ORDER BY id LIMIT ?"))
+    found = connection.execute(statement, (number, after, *values, limit))
+    return np.fromiter((row[0] for row in found), np.int64)
