@@ -111,9 +111,8 @@ def test_a_notebook_is_well_formed_and_kept_without_outputs(path):
     for cell in notebook["cells"]:
         if cell["cell_type"] == "code":
             assert (cell["outputs"], cell["execution_count"]) == ([], None)
-    assert sum("parameters" in cell["metadata"].get("tags", ()) for cell in notebook["cells"]) == 1
 
 
-def test_every_notebook_is_run():
+def test_every_notebook_is_run_here_or_by_the_tests_of_llama_index():
     run_here = {"agent_with_memory", "migration", "langgraph_store"}
-    assert {path.stem for path in NOTEBOOKS} == run_here
+    assert {path.stem for path in NOTEBOOKS if not path.stem.startswith("llama_index_")} == run_here
