@@ -16,7 +16,7 @@ from mnemoloom.recall.shelf import Shelf
 from mnemoloom.recall.updates import Asked, Statement, inherit
 from mnemoloom.recall.values import stated_values
 
-__all__ = ["UPDATE_POOL", "Revised", "revise", "shared_rarity", "statement"]
+__all__ = ["UPDATE_POOL", "Revised", "revise", "shared_rarity"]
 
 UPDATE_POOL = 10  # the best so many may change places
 
@@ -46,7 +46,7 @@ def revise(
     scores = [ranking.score(place) for place in pool]
     raised, pairs = inherit(
         scores,
-        [statement(shelf, int(slot), texts[int(slot)]) for slot in slots],
+        _statements(shelf, slots.tolist(), texts, scores, asked, rule),
         asked,
         rule,
         shared=shared_rarity(shelf, query.topic_terms, slots),
@@ -60,11 +60,19 @@ def revise(
     return Revised(_reordered(ranking, pool, np.subtract(raised, scores)), tuple(found))
 
 
-def statement(shelf: Shelf, slot: int, text: str) -> Statement:
-    """What a memory says, as the rule reads it."""
-    cues = shelf.cues
-    told = bool(cues.update.search(text.lower()))
-    return Statement(int(shelf.times.values[slot]), text, stated_values(text, cues), told)
+def _statements(
+    shelf: Shelf, slots: list[int], texts: Mapping[int, str], scores: list[float], asked: Asked, rule: UpdateRule
+) -> list[Statement]:
+    """What the memories say, read only as far as the rule could need it."""
+    cues, times = shelf.cues, shelf.times.values
+    found = []
+    for slot, score in zip(slots, scores, strict=True):
+        text = texts[slot]
+        values = stated_values(text, cues) if asked.kinds else frozenset()
+        undecided = any(rule.changed * other <= score < rule.unchanged * other for other in scores)
+        told = undecided and bool(cues.update.search(text.lower()))
+        found.append(Statement(int(times[slot]), text, values, told))
+    return found
 
 
 def shared_rarity(shelf: Shelf, terms: tuple[str, ...], slots: Slots) -> NDArray[np.float64]:

@@ -298,7 +298,11 @@ class Shelf:
     def holders(self, term: str, slots: NDArray[np.int64]) -> Mask:
         """Which of some slots hold an index term."""
         number = self.vocabulary.find(term)
-        return np.isin(slots, self.postings.of(number)[0]) if number is not None else np.zeros(len(slots), np.bool_)
+        docs = self.postings.of(number)[0] if number is not None else ()
+        if not len(docs):
+            return np.zeros(len(slots), np.bool_)
+        held: Mask = docs[np.minimum(np.searchsorted(docs, slots), len(docs) - 1)] == slots
+        return held
 
     def cosines_among(self, slots: NDArray[np.int64]) -> NDArray[np.float32] | None:
         """The cosine of each pair of slots, None if no memory has a vector."""

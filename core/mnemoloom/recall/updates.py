@@ -65,9 +65,15 @@ def asked_value(query: str, cues: Cues) -> Asked | None:
 
 def conflicts(one: Statement, other: Statement, kinds: frozenset[str]) -> bool | None:
     """Whether `one` states a value of the kinds asked for that `other` does not; None unless both state some."""
-    mine = {value for value in one.values if value.kind in kinds}
-    theirs = {value for value in other.values if value.kind in kinds}
-    return bool(mine - theirs) if mine and theirs else None
+    return _differ(_of_kinds(one, kinds), _of_kinds(other, kinds))
+
+
+def _of_kinds(statement: Statement, kinds: frozenset[str]) -> frozenset[Value]:
+    return frozenset(value for value in statement.values if value.kind in kinds)
+
+
+def _differ(mine: frozenset[Value], theirs: frozenset[Value]) -> bool | None:
+    return not mine <= theirs if mine and theirs else None
 
 
 def inherit(
@@ -89,12 +95,14 @@ def inherit(
     """
     times = sorted({each.time for each in statements}, reverse=not asked.newest)
     later = [times.index(each.time) for each in statements]
+    stated = [_of_kinds(each, asked.kinds) for each in statements]
+    together = (shared >= rule.words * np.diag(shared)).tolist()
     raised, pairs = list(scores), []
     for i in range(len(scores)):
         for j in range(len(scores)):
-            if later[i] <= later[j] or shared[i, j] < rule.words * shared[j, j]:
+            if later[i] <= later[j] or not together[i][j]:
                 continue
-            differ = conflicts(statements[i], statements[j], asked.kinds)
+            differ = _differ(stated[i], stated[j])
             if differ:
                 share, gain = rule.changed if statements[i].tells_change else rule.unchanged, 0.02 * scores[i]
             elif differ is None and asked.explicit and _speak_alike(statements, cosines, i, j, least=rule.alike):
