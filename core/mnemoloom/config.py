@@ -55,6 +55,7 @@ class WeightedProfile:
     date: added by how well the memory's time fits a date in the query.
     surprise: weight of the rank of the memory's surprise among its speaker's.
     maxsim: weight of the late-interaction score, for the best `rerank` memories only.
+    echo: taken from remembered questions that only repeat the query; they match best and answer nothing.
     recency: weight of the age rank; acts only when the query asks for the newest or the first.
     context: share of the neighbours' vectors in a memory's dense key; 0 leaves the memory alone.
     strip_names: leave the speakers' names out of the query's words and vector.
@@ -71,13 +72,14 @@ class WeightedProfile:
     maxsim: float = 0.6
     rerank: int = 50
     recency: float = 0.3
+    echo: float = 2.0
     context: float = 0.0
     strip_names: bool = True
     k1: float = 1.2
     b: float = 0.5
 
     def __post_init__(self) -> None:
-        for name in ("dense", "lexical", "speaker", "date", "surprise", "maxsim", "recency", "context"):
+        for name in ("dense", "lexical", "speaker", "date", "surprise", "maxsim", "recency", "echo", "context"):
             _within(self, name, 0.0, 10.0)
         _whole(self, "rerank", 1, 1000)
         _within(self, "k1", 0.01, 10.0)
@@ -104,11 +106,12 @@ class AssistantProfile:
     answered_asked: float = 0.75
     chunk: float = 0.3
     recency: float = 0.3
+    echo: float = 2.0
     k1: float = 1.2
     b: float = 0.5
 
     def __post_init__(self) -> None:
-        for name in ("dense", "lexical", "answered", "answered_asked", "chunk", "recency"):
+        for name in ("dense", "lexical", "answered", "answered_asked", "chunk", "recency", "echo"):
             _within(self, name, 0.0, 10.0)
         _within(self, "k1", 0.01, 10.0)
         _within(self, "b", 0.0, 1.0)
@@ -140,7 +143,15 @@ class ConcertProfile:
 Profile = WeightedProfile | AssistantProfile | ConcertProfile
 
 _PLAIN = WeightedProfile(
-    name="document", lexical=0.4, window=(), speaker=0.0, date=0.0, surprise=0.0, maxsim=0.0, strip_names=False
+    name="document",
+    lexical=0.4,
+    window=(),
+    speaker=0.0,
+    date=0.0,
+    surprise=0.0,
+    maxsim=0.0,
+    echo=0.0,
+    strip_names=False,
 )
 
 PROFILES: dict[str, Profile] = {
@@ -172,19 +183,23 @@ class UpdateRule:
     """When a newer statement takes the place of an older one that it contradicts, among the ten best.
 
     changed, unchanged: its score must be at least this share of the older one's; `changed` if it tells of a change.
-    alike: where values do not tell, and only if the question asks for "now" or "first", the least cosine of a pair.
+    near: or its cosine with the question at least this share of the older one's; in a store of a few memories the
+        scores lie far apart.
+    alike: where values do not tell, the least cosine of a pair; only if the question asks for "now" or "first", or is
+        a short one about the present.
     rewording: the share of the score that such a pair needs.
     words: the newer one must hold this share, by rarity, of the question's words that the older one holds.
     """
 
     changed: float = 0.45
     unchanged: float = 0.75
+    near: float = 0.9
     alike: float = 0.55
     rewording: float = 0.8
     words: float = 0.3
 
     def __post_init__(self) -> None:
-        for name in ("changed", "unchanged", "alike", "rewording", "words"):
+        for name in ("changed", "unchanged", "near", "alike", "rewording", "words"):
             _within(self, name, 0.0, 1.0)
 
 

@@ -15,7 +15,8 @@ class Cues:
 
     newest, first: the query asks for the present, or for an earlier state.
     original: of these, what asks for the first of several versions.
-    over_time: the query asks for the past or for a course of things, so that no version is the right one.
+    present: the query asks how things are. over_time: it asks for the past or for a course of things, so that no
+        version is the right one.
     asked: for each kind of value, what in a query asks for it. values: what such values look like, a named group
         for each kind. plain: words inside a value to what they are compared as (number words as digits, units in
         one spelling).
@@ -29,6 +30,7 @@ class Cues:
     newest: re.Pattern[str]
     first: re.Pattern[str]
     original: re.Pattern[str]
+    present: re.Pattern[str]
     over_time: re.Pattern[str]
     asked: Mapping[str, re.Pattern[str]]
     values: re.Pattern[str]
@@ -46,6 +48,7 @@ SILENT = Cues(
     newest=_NEVER,
     first=_NEVER,
     original=_NEVER,
+    present=_NEVER,
     over_time=_NEVER,
     asked={},
     values=_NEVER,

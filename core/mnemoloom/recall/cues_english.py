@@ -60,14 +60,16 @@ _ASKED = {
     "clock": r"\b(when|what time|deadline|schedule[ds]?)\b",
     "date": r"\b(when|(what|which) (day|date|month)|date|deadline|due|schedule[ds]?)\b",
     "version": r"\b(versions?|release)\b",
-    "duration": rf"\b(how long|how many {_UNIT}|duration|(?<!what )time|latency)\b",
-    "number": r"\b(how many|number of|count|score|average|goal|target|limit|size|quota|streak|rate|amount)\b",
+    "duration": rf"\b(how long|how often|how many {_UNIT}|duration|(?<!what )time|latency)\b",
+    "number": r"\b(how (many|old|tall|far|heavy)|weigh\w*|number of|count|score|average|goal|target|limit|size|quota"
+    r"|streak|rate|amount)\b",
 }
 
 ENGLISH = Cues(
     newest=re.compile(r"\b(now|current|currently|latest|today|still|these days|any ?more|most recent(ly)?)\b"),
     first=re.compile(r"\b(first|original|originally|initial|initially|earliest|used to|before|previous(ly)?)\b"),
     original=re.compile(r"\b(first|original(ly)?|initial(ly)?|earliest|used to|at the start|to begin with)\b"),
+    present=re.compile(r"\b(do|does|is|are|am|which|who|whose)\b|'s\b"),
     over_time=re.compile(
         r"\b(previous(ly)?|before|between|order|sequence|timeline|history|across|over time|summar(y|i[sz]e)|each"
         r"|compare[ds]?|differ(ed|ent|ence)?|chang(e|ed|es|ing)|progress(ion|ed)?|evol\w+|from .+ to|did|was|were"

@@ -68,7 +68,7 @@ class View:
             return Look(ranking, {}, (), sure)
         records = self.records(ranking.slots[:UPDATE_POOL].tolist())
         texts = {slot: record.text for slot, record in records.items()}
-        revised = revise(ranking, texts, self.shelf, prepared.query, asked, rule)
+        revised = revise(ranking, texts, self.shelf, prepared.query, asked, rule, prepared.evidence.vector)
         return Look(revised.ranking, records, revised.pairs, sure)
 
     def _second_look(self, request: Request, prepared: Prepared, rule: UpdateRule | None, first: Look) -> Look:

@@ -28,6 +28,7 @@ __all__ = [
     "cosines",
     "date",
     "dense",
+    "echo",
     "known_rarity",
     "late",
     "matches",
@@ -65,6 +66,7 @@ class Scope:
 
     eligible: the living slots that count in the scaling; key: names that set. allowed: those that may be hits.
     near: the slots that an index found nearest, None where every vector is compared.
+    echoes: remembered questions that only repeat the query: they are no evidence; None where there are none.
     """
 
     shelf: Shelf
@@ -74,6 +76,7 @@ class Scope:
     key: str
     allowed: Mask
     near: Slots | None = None
+    echoes: Slots | None = None
 
     def mean_cosine(self, *, replies: bool) -> float:
         """The mean cosine of the query with the eligible memories that have a vector."""
@@ -82,8 +85,24 @@ class Scope:
 
     @property
     def encoded(self) -> Mask:
-        """Eligible slots with a vector."""
-        return self.shelf.derived(("encoded", self.key), lambda: self.eligible & self.shelf.has_vector.values)
+        """Eligible slots with a vector that can be evidence."""
+        return self.without_echoes(
+            self.shelf.derived(("encoded", self.key), lambda: self.eligible & self.shelf.has_vector.values)
+        )
+
+    def without_echoes(self, mask: Mask) -> Mask:
+        """The same slots less the echoes."""
+        if self.echoes is None:
+            return mask
+        left = mask.copy()
+        left[self.echoes] = False
+        return left
+
+    def silenced(self, scores: Part) -> Part:
+        """Scores of all slots, those of the echoes taken away; in place."""
+        if self.echoes is not None:
+            scores[self.echoes] = 0.0
+        return scores
 
 
 def cosines(scope: Scope, slots: Slots | None = None, *, context: float = 0.0) -> Part | None:
@@ -164,6 +183,15 @@ def date(scope: Scope, weight: float) -> Part | None:
     if not weight or scope.query.date is None:
         return None
     return np.asarray(weight * date_fit(scope.query.date, *scope.shelf.calendar()), np.float32)
+
+
+def echo(scope: Scope, weight: float) -> Part | None:
+    """Taken from remembered questions that only repeat the query."""
+    if scope.echoes is None:
+        return None
+    taken = np.zeros(len(scope.eligible), np.float32)
+    taken[scope.echoes] = -weight
+    return taken
 
 
 def recency(scope: Scope, weight: float) -> Part | None:

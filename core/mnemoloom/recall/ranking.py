@@ -81,7 +81,7 @@ def rank(
         eligible=eligible,
         key="all" if cold else "warm",
         allowed=allowed,
-        near=None,
+        echoes=_echoes(shelf, query, profile),
     )
     indexed = not (isinstance(profile, ConcertProfile) or (isinstance(profile, WeightedProfile) and profile.context))
     if indexed and not exact and evidence.vector is not None:
@@ -91,6 +91,14 @@ def rank(
     if isinstance(profile, ConcertProfile):
         return _concert(scope, profile, limit)
     return _weighted(scope, profile, limit)
+
+
+def _echoes(shelf: Shelf, query: Query, profile: Profile) -> Slots | None:
+    """Remembered questions that only repeat the query, if the profile takes them for no evidence."""
+    if isinstance(profile, ConcertProfile) or not profile.echo:
+        return None
+    found = shelf.echoes(query.terms)
+    return found if len(found) else None
 
 
 def _near(scope: Scope, vector: NDArray[np.float32], count: int, profile: Profile) -> Slots | None:
@@ -109,14 +117,17 @@ def _near(scope: Scope, vector: NDArray[np.float32], count: int, profile: Profil
 
 
 def _weighted(scope: Scope, profile: WeightedProfile, limit: int) -> Ranking:
-    words = part.words(scope, profile)
+    words = scope.silenced(part.words(scope, profile))
     parts = _given(
         lexical=part.shared(words, profile.lexical),
+        echo=part.echo(scope, profile.echo),
         speaker=part.speaker(scope, profile.speaker),
         date=part.date(scope, profile.date),
         recency=part.recency(scope, profile.recency),
     )
     matching = _any(parts, "lexical", "speaker", "date")
+    if scope.echoes is not None:
+        matching = matching | (parts["echo"] < 0)
     pool = _pool(scope, parts, matching, max(limit, _MATCHING))
     parts = _at(parts, pool) | _given(surprise=part.surprise(scope, pool, profile.surprise))
     encoded = _take(scope.encoded, pool)
@@ -131,6 +142,8 @@ def _weighted(scope: Scope, profile: WeightedProfile, limit: int) -> Ranking:
     places = _widened(total, max(limit, profile.rerank), slack=_ROUNDING)
     slots, kept = _sorted(places if pool is None else pool[places], _doubled(parts, places))
     count = min(profile.rerank, len(slots))
+    if scope.echoes is not None:  # they stand last, and must not set the scale of the others
+        count -= int(np.isin(slots[:count], scope.echoes).sum())
     compared = np.concatenate((slots[:count], _rivals(scope, total, pool, slots[:count])))
     matched = part.matches(scope, compared) if profile.maxsim else None
     if matched is not None:
@@ -138,7 +151,7 @@ def _weighted(scope: Scope, profile: WeightedProfile, limit: int) -> Ranking:
         late = np.pad(np.round(part.late(matched.first(count), profile.maxsim), 7), (0, len(slots) - count))
         slots, kept = _sorted(slots, kept | {"maxsim": late})
     terms = part.asked_terms(scope.query, profile)
-    support = _support(scope, slots, compared, matched, words=words, terms=terms)
+    support = _support(scope, slots[:count], compared, matched, words=words, terms=terms)
     if cosines is not None:
         support = replace(support, nearest=mean_of_best(cosines[_take(scope.allowed & scope.encoded, pool)]))
     return _cut(slots, kept, limit, support)
@@ -194,8 +207,10 @@ def _assistant(scope: Scope, profile: AssistantProfile, limit: int) -> Ranking:
     shelf, query = scope.shelf, scope.query
     replies, answered = shelf.replies(), shelf.answered()
     messages = shelf.derived(("messages", scope.key), lambda: scope.eligible & ~replies)
-    own = shelf.lexical(
-        query.terms, eligible=messages, gammas=(), k1=profile.k1, b=profile.b, key=f"messages {scope.key}"
+    own = scope.silenced(
+        shelf.lexical(
+            query.terms, eligible=messages, gammas=(), k1=profile.k1, b=profile.b, key=f"messages {scope.key}"
+        )
     )
     recency = part.recency(scope, profile.recency)
     dense, nearest = _message_dense(scope, profile, own, messages)
@@ -203,6 +218,7 @@ def _assistant(scope: Scope, profile: AssistantProfile, limit: int) -> Ranking:
         dense=dense,
         lexical=part.shared(own, profile.lexical),
         recency=None if recency is None else recency * messages,
+        echo=part.echo(scope, profile.echo),
     )
     weight = np.float32(profile.answered_asked if query.asks_reply else profile.answered)
     score = sum(of_message.values(), np.zeros(len(replies), np.float32))
@@ -213,6 +229,8 @@ def _assistant(scope: Scope, profile: AssistantProfile, limit: int) -> Ranking:
         chunk=part.shared(chunks, profile.chunk if dense is not None else profile.chunk * _without_dense(profile)),
     )
     evident = own > 0
+    if scope.echoes is not None:
+        evident[scope.echoes] = True
     if "dense" in parts:
         evident = evident | (parts["dense"] != 0 if scope.near is not None else _encoded(scope, messages))
     found = evident | (replies & evident[answered]) | _any(parts, "chunk")
@@ -257,7 +275,7 @@ def _message_dense(
 
 def _encoded(scope: Scope, messages: Mask) -> Mask:
     key = ("encoded messages", scope.key)
-    return scope.shelf.derived(key, lambda: messages & scope.shelf.has_vector.values)
+    return scope.without_echoes(scope.shelf.derived(key, lambda: messages & scope.shelf.has_vector.values))
 
 
 def _concert(scope: Scope, profile: ConcertProfile, limit: int) -> Ranking:

@@ -32,14 +32,27 @@ class Revised:
 
 
 def revise(
-    ranking: Ranking, texts: Mapping[int, str], shelf: Shelf, query: Query, asked: Asked, rule: UpdateRule
+    ranking: Ranking,
+    texts: Mapping[int, str],
+    shelf: Shelf,
+    query: Query,
+    asked: Asked,
+    rule: UpdateRule,
+    vector: NDArray[np.float32] | None = None,
 ) -> Revised:
     """Let newer statements take the place of older ones among the ten best; `texts` holds those of the ten, by slot.
 
-    Replies of an assistant state no facts of the user's: they neither gain nor take a place.
+    vector: the unit row of the query, None where no vectors are compared.
+
+    Replies of an assistant state no facts of the user's, and a question that repeats the query states none at all:
+    they neither gain nor take a place.
     """
-    replies = shelf.replies()
-    pool = [i for i, slot in enumerate(ranking.slots[:UPDATE_POOL]) if int(slot) in texts and not replies[slot]]
+    replies, echo = shelf.replies(), ranking.parts.get("echo", np.zeros(UPDATE_POOL))
+    pool = [
+        place
+        for place, slot in enumerate(ranking.slots[:UPDATE_POOL].tolist())
+        if slot in texts and not replies[slot] and not echo[place]
+    ]
     if len(pool) < 2:
         return Revised(ranking)
     slots = ranking.slots[pool]
@@ -51,6 +64,7 @@ def revise(
         rule,
         shared=shared_rarity(shelf, query.topic_terms, slots),
         cosines=shelf.cosines_among(slots),
+        nearness=None if vector is None else shelf.vectors.scores_of(slots, vector).tolist(),
     )
     if not pairs:
         return Revised(ranking)

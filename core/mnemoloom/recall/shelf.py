@@ -20,6 +20,7 @@ from mnemoloom.index import Column, RaggedRows, VectorRows
 from mnemoloom.lexical import Analyzer, Postings, Vocabulary, Window, bm25_scores, idf
 from mnemoloom.recall import deriving
 from mnemoloom.recall.cues import Cues
+from mnemoloom.recall.echoes import is_question
 from mnemoloom.recall.labels import Labels
 from mnemoloom.recall.languages import cues_for
 from mnemoloom.recall.speakers import Names, is_name, is_reply
@@ -32,7 +33,7 @@ T = TypeVar("T")
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float32]
 
-LAYOUT = 2  # of `Shelf.state`; a cache with another one is rebuilt
+LAYOUT = 3  # of `Shelf.state`; a cache with another one is rebuilt
 CHUNK_WORDS = 120
 
 
@@ -78,6 +79,7 @@ class Shelf:
         self.alive = Column(np.bool_)
         self.cold = Column(np.bool_)
         self.has_vector = Column(np.bool_)
+        self.asks = Column(np.bool_)
         self.lengths = Column(np.float32)
         self.surprise = Column(np.float32)
         self.speakers = Column(np.int32)
@@ -112,6 +114,7 @@ class Shelf:
         self.alive.append(True)
         self.cold.append(entry.cold)
         self.has_vector.append(entry.vector is not None)
+        self.asks.append(is_question(entry.text))
         self.vectors.append(entry.vector)
         self.codes.append(entry.codes)
         self.lengths.append(sum(counts.values()))
@@ -304,6 +307,14 @@ class Shelf:
         held: Mask = docs[np.minimum(np.searchsorted(docs, slots), len(docs) - 1)] == slots
         return held
 
+    def echoes(self, terms: tuple[str, ...]) -> NDArray[np.int64]:
+        """The slots of questions that hold some of these index terms and hardly another; ascending."""
+        short = np.flatnonzero(self.asks.values & self.alive.values & (self.lengths.values <= len(terms) + 1))
+        if not len(short):
+            return short
+        held = np.sum([self.holders(term, short) for term in terms], axis=0) if terms else np.zeros(len(short))
+        return short[(held > 0) & (held >= self.lengths.values[short] - 1)]
+
     def cosines_among(self, slots: NDArray[np.int64]) -> NDArray[np.float32] | None:
         """The cosine of each pair of slots, None if no memory has a vector."""
         if self.vectors.width is None:
@@ -464,6 +475,7 @@ _COLUMNS = (
     "alive",
     "cold",
     "has_vector",
+    "asks",
     "lengths",
     "surprise",
     "speakers",

@@ -27,12 +27,16 @@ from mnemoloom.recall.values import Value
 __all__ = ["Asked", "Statement", "asked_value", "conflicts", "inherit"]
 
 
+_SHORT = 8  # words; a longer question about the present mostly asks for more than one fact
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What a question wants of several versions.
 
-    newest: the current one; else the original one. explicit: it says so itself ("now", "first").
-    kinds: the kinds of value that it asks for, empty if for none.
+    newest: the current one; else the original one. kinds: the kinds of value that it asks for, empty if for none.
+    explicit: it says so itself ("now", "first"), or is a short question about the present: then statements in words
+        contradict each other, too.
     """
 
     newest: bool
@@ -58,9 +62,11 @@ def asked_value(query: str, cues: Cues) -> Asked | None:
         return Asked(True, True, kinds)
     if cues.original.search(lower):
         return Asked(False, True, kinds)
-    if not kinds or cues.over_time.search(lower):
+    if cues.over_time.search(lower):
         return None
-    return Asked(True, False, kinds)
+    if len(lower.split()) <= _SHORT and cues.present.search(lower):
+        return Asked(True, True, kinds or frozenset(cues.asked))
+    return Asked(True, False, kinds) if kinds else None
 
 
 def conflicts(one: Statement, other: Statement, kinds: frozenset[str]) -> bool | None:
@@ -84,6 +90,7 @@ def inherit(
     *,
     shared: NDArray[np.floating[Any]],
     cosines: NDArray[np.floating[Any]] | None,
+    nearness: Sequence[float] | None = None,
 ) -> tuple[list[float], list[tuple[int, int]]]:
     """The scores after the rule, and the pairs (i, j) in which i took the place of j.
 
@@ -92,11 +99,12 @@ def inherit(
     shared: shape (n, n); [i, j] is the rarity (idf) of the query's words that both hold; [j, j] of those j holds.
     cosines: shape (n, n), or None without vectors. In answer to an explicit question, two statements that do not
         both state a value of the kinds asked for contradict each other if they are alike, but not the same text.
+    nearness: cosine of each with the question, or None without vectors.
     """
     times = sorted({each.time for each in statements}, reverse=not asked.newest)
     later = [times.index(each.time) for each in statements]
     stated = [_of_kinds(each, asked.kinds) for each in statements]
-    together = (shared >= rule.words * np.diag(shared)).tolist()
+    together = ((shared > 0) & (shared >= rule.words * np.diag(shared))).tolist()
     raised, pairs = list(scores), []
     for i in range(len(scores)):
         for j in range(len(scores)):
@@ -109,7 +117,8 @@ def inherit(
                 share, gain = rule.rewording, 0.002 * later[i]
             else:
                 continue
-            if scores[i] >= share * scores[j]:
+            near = nearness is not None and nearness[i] >= rule.near * nearness[j] > 0
+            if near or scores[i] >= share * scores[j]:
                 pairs.append((i, j))
                 raised[i] = max(raised[i], scores[j] + 0.001 + gain)
     return raised, pairs
