@@ -227,6 +227,8 @@ class Config:
     token_width: numbers kept for each token vector (int8).
     encode_replies: encode an assistant's replies too. The assistant profile ranks them by their words and by
         the message that they answer; encoding them is most of the work in such a chat.
+    open_namespaces: how many namespaces of a store are kept ready in memory, about 1 MB each and more with what they
+        hold; the one that was not used for longest is let go, and loaded again when it is next asked.
     update_rule: how newer statements take the place of older ones; None leaves the ranking as it is.
     """
 
@@ -234,6 +236,7 @@ class Config:
     language: str = "english"
     token_width: int = 64
     encode_replies: bool = False
+    open_namespaces: int = 256
     update_rule: UpdateRule | None = field(default_factory=UpdateRule)
     limits: Limits = field(default_factory=Limits)
 
@@ -243,3 +246,4 @@ class Config:
         if not (self.update_rule is None or isinstance(self.update_rule, UpdateRule)):
             raise ConfigError(f"Config.update_rule must be an UpdateRule or None; got {self.update_rule!r}")
         _whole(self, "token_width", 8, 1024)
+        _whole(self, "open_namespaces", 1, 1 << 20)

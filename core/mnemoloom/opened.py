@@ -90,12 +90,19 @@ class OpenStore:
 
     def shelf(self, labels: tuple[str, ...]) -> LiveShelf:
         """The live shelf of a namespace: the same one for every handle."""
+        self._let_some_rest()
         with self._lock:
             if labels not in self._shelves:
                 self._shelves[labels] = LiveShelf(
                     self.store, labels, self.analyzer, encode_replies=self.config.encode_replies
                 )
             return self._shelves[labels]
+
+    def _let_some_rest(self) -> None:
+        """A program that serves many tenants opens one namespace after the other, and needs few of them at a time."""
+        loaded = [shelf for shelf in self.shelves() if shelf.loaded]
+        for shelf in sorted(loaded, key=lambda each: each.used)[: len(loaded) - self.config.open_namespaces]:
+            shelf.rest()
 
     def shelves(self) -> list[LiveShelf]:
         with self._lock:

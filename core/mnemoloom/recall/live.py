@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import count
 from threading import RLock
 from typing import Any
 
@@ -25,6 +26,7 @@ __all__ = ["LiveShelf", "entry_of"]
 _REPLAY_AT_MOST = 500
 _SAVE_WHILE_OPEN_AFTER = 20_000
 _REBUILD_WHEN_DEAD = 0.5
+_USES = count(1)
 _SURPRISE_LIMIT = 1e30  # beyond, a number read from a damaged page
 
 
@@ -47,6 +49,7 @@ class LiveShelf:
         self._saved_slots = 0
         self._abandoned = False
         self._forgotten = False  # the cache on disk may hold words of what is gone
+        self.used = 0  # which use of any shelf was the last of this one
         self._made: StoreFacts | None = None  # the facts that the shelf was loaded under
 
     @property
@@ -68,6 +71,7 @@ class LiveShelf:
     def current(self, connection: sqlite3.Connection) -> Shelf:
         """The shelf in step with what `connection` sees. Raises CorruptionError for damaged rows."""
         with self._lock:
+            self.used = next(_USES)
             if self._shelf is not None and self._store.read_only:
                 self._catch_up(connection, self._shelf)
             if self._shelf is None:
@@ -109,6 +113,17 @@ class LiveShelf:
             self._shelf = None
             self._number = None  # it may come from the transaction that was rolled back
             self._abandoned = True
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the shelf is in memory."""
+        return self._shelf is not None
+
+    def rest(self) -> None:
+        """Save what is worth saving and let go of the shelf; it is loaded again when next needed."""
+        self.save(closing=True)
+        with self._lock:
+            self._shelf = None
 
     def note_access(self, ids: Iterable[int], now: int) -> None:
         """Remember, until the next write, that memories were recalled."""
