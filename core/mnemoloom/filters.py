@@ -311,7 +311,7 @@ def common(
     """Give the filter of recall's keyword arguments; None restricts nothing.
 
     A collection allows any of its values, an empty one allows nothing. `after` is included in the span of
-    time and `before` is not.
+    time and `before` is not; a day, month or year ("2026-05") stands for its beginning in both.
     """
     fields = {
         "speaker": speaker,

@@ -260,12 +260,14 @@ class Memory(AsyncVerbs):
         k: how many, at most.
         profile: the formula: dialogue, assistant, document, dense, lexical, concert, or a profile object.
         where: a filter, such as {"metadata.city": "Oslo"} or `where("metadata.year").gte(2020)`.
-        speaker, session, tier: one label or several; after, before: a span of time, `before` excluded.
+        speaker, session, tier: one label or several.
+        after, before: a span of time, `before` excluded; a day, month or year ("2026-05") stands for its beginning.
         expand: attach up to this many neighbours of the session to each hit, also such as the filter hides.
         asker: the speaker whom "I" and "my" stand for.
         vector: the query's encoding, if the caller has it; shape (d,).
         exact: compare the query with every vector; beyond 8,000 memories an index picks the candidates otherwise.
         as_of: answer from what had been said until then, that moment included; neighbours said later are left out, too.
+            A day, month or year stands for its end (UTC): "2026-05" is all that was known when May was over.
         min_confidence: give no hits below this confidence (0 to 1, or "calibrated"); before that, cold memories and
             the replies of an assistant are searched too, and what they give is marked `second_look`.
         update: note the time of access on the hits, and which supersede which; False leaves no trace of the question.
@@ -587,7 +589,7 @@ class Memory(AsyncVerbs):
             cold=asks_for(condition, "tier", Tier.COLD.value),
             expand=expand,
             vector=None if vector is None else raw_row(vector),
-            as_of=None if as_of is None else check_moment(as_of, "as_of"),
+            as_of=None if as_of is None else check_moment(as_of, "as_of", to_the_end=True),
             least=self._least(min_confidence),
             **settled,
         )

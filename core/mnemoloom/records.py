@@ -38,7 +38,8 @@ class Draft:
     text: what was said or written; 1 character to 1 MiB of UTF-8, not blank, no NUL.
     speaker: who said it. `user` and `assistant` (and their usual synonyms) are roles, other labels are names.
     session: the conversation it belongs to; neighbours are looked for within a session.
-    time: when it was said (datetime, ISO 8601 or epoch seconds; UTC unless it says otherwise). Default: now.
+    time: when it was said (datetime, ISO 8601 or epoch seconds; UTC unless it says otherwise). A day, month or year
+        ("2026-05") stands for its beginning. Default: now.
     metadata: a JSON object.
     external_id: the caller's own id; remembering the same one again replaces the memory.
     vector: shape (d,), if the caller has already encoded the text.

@@ -105,7 +105,7 @@ def _filter(found: Findings) -> str:
     if found.allowed[found.slot]:
         return "the filter lets it through"
     if found.as_of is not None and found.shelf.times.values[found.slot] > found.as_of:
-        return f"it was said after {from_millis(found.as_of).isoformat()}"
+        return f"it was said after {from_millis(found.as_of).isoformat(timespec='milliseconds')}"
     return "the filter hides it"
 
 
