@@ -509,7 +509,8 @@ class Memory(AsyncVerbs):
     ) -> ImportReport:
         """Add what `export` wrote, all or nothing.
 
-        `existing` says what happens when an external id is taken: refuse, skip or replace.
+        `existing` says what happens when an external id is taken: refuse, skip or replace. The last two also know
+        a memory without one again, by text, speaker, session and time, so that a second import doubles nothing.
 
         Raises
         ------

@@ -156,7 +156,8 @@ def _add_import(command: argparse.ArgumentParser) -> None:
         "--existing",
         choices=("refuse", "skip", "replace"),
         default="refuse",
-        help="what to do with an id of yours that is known already (default: refuse the import)",
+        help="what to do with an id of yours that is known already (default: refuse the import); skip and replace "
+        "also know memories without an id again, by text, speaker, session and time",
     )
 
 
