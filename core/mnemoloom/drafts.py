@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnemoloom.clock import to_millis
+from mnemoloom.clock import last_millis, to_millis
 from mnemoloom.config import Limits
 from mnemoloom.errors import MetadataError, NamespaceError, TextError, ValidationError, VectorError
 from mnemoloom.records import Draft, Tier
@@ -180,13 +180,14 @@ def check_tier(tier: object) -> Tier:
         raise ValidationError(f"tier must be one of {known}; got {tier!r}") from None
 
 
-def check_moment(moment: object, name: str) -> int:
-    """A time in milliseconds since 1970. Raises ValidationError."""
+def check_moment(moment: object, name: str, *, to_the_end: bool = False) -> int:
+    """A time in milliseconds since 1970; of a day, month or year the first or the last one. Raises ValidationError."""
     try:
-        return to_millis(moment)  # type: ignore[arg-type]
+        return (last_millis if to_the_end else to_millis)(moment)  # type: ignore[arg-type]
     except (ValueError, TypeError, OverflowError, OSError) as error:
         raise ValidationError(
-            f"{name} must be a datetime, an ISO 8601 string such as '2026-05-14' or epoch seconds; got {moment!r}"
+            f"{name} must be a datetime, an ISO 8601 string such as '2026-05-14' or '2026-05', or epoch seconds; "
+            f"got {moment!r}"
         ) from error
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from reprlib import Repr
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NoReturn, TypeAlias
 
 from .clock import to_millis
 from .errors import FilterError
@@ -220,11 +220,39 @@ class Not(_Combinable):
 Filter: TypeAlias = Compare | And | Or | Not
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Where:
-    """A field waiting for its comparison; made by `where`."""
+    """A field waiting for its comparison; made by `where`.
+
+    It has methods in place of operators: `==` and the like raise FilterError, because what Python makes of them
+    (`a == 1 and b == 2`, `1 < a < 3`) would not be a filter.
+    """
 
     path: tuple[str, ...]
+
+    def __eq__(self, other: object) -> bool:
+        return self.path == other.path if isinstance(other, Where) else self._refuse("==", "eq", other)
+
+    def __ne__(self, other: object) -> bool:
+        return self.path != other.path if isinstance(other, Where) else self._refuse("!=", "ne", other)
+
+    def __gt__(self, other: object) -> bool:
+        return self._refuse(">", "gt", other)
+
+    def __ge__(self, other: object) -> bool:
+        return self._refuse(">=", "gte", other)
+
+    def __lt__(self, other: object) -> bool:
+        return self._refuse("<", "lt", other)
+
+    def __le__(self, other: object) -> bool:
+        return self._refuse("<=", "lte", other)
+
+    def __hash__(self) -> int:
+        return hash(self.path)
+
+    def _refuse(self, sign: str, method: str, other: object) -> NoReturn:
+        raise FilterError(f"filter on {_named(self.path)}: {sign} makes no filter; use .{method}({_brief(other)})")
 
     def eq(self, value: Scalar) -> Compare:
         return Compare(self.path, Op.EQ, value)
@@ -271,6 +299,10 @@ class Where:
 def where(*path: str) -> Where:
     """Name a field: `where("metadata.city")`, or `where("metadata", "a.b")` for keys with dots.
 
+    A method compares it: `eq`, `ne`, `gt`, `gte`, `lt`, `lte`, `is_in`, `not_in`, `exists`, `contains`, `any_of`,
+    `all_of`. Filters are joined by `&` and `|`, and turned round by `~`:
+    `where("speaker").eq("Ann") & ~where("metadata.year").lt(2020)`.
+
     Raises FilterError for a field that no record has.
     """
     return Where(_checked_path(_split(path[0]) if len(path) == 1 else path))
@@ -311,7 +343,7 @@ def common(
     """Give the filter of recall's keyword arguments; None restricts nothing.
 
     A collection allows any of its values, an empty one allows nothing. `after` is included in the span of
-    time and `before` is not.
+    time and `before` is not; a day, month or year ("2026-05") stands for its beginning in both.
     """
     fields = {
         "speaker": speaker,

@@ -18,7 +18,7 @@ from mnemoloom.filters import Filter, asks_for, common, conjoin, parse_filter
 from mnemoloom.memory_async import AsyncVerbs
 from mnemoloom.opened import OpenStore
 from mnemoloom.ports import Embedder
-from mnemoloom.recall.calibration import Calibration, conformal_threshold, kept_threshold
+from mnemoloom.recall.calibration import Calibration, conformal_threshold, fewest_questions, kept_threshold
 from mnemoloom.recall.engine import Recaller
 from mnemoloom.recall.live import LiveShelf
 from mnemoloom.recall.looking import matching_ids
@@ -260,14 +260,17 @@ class Memory(AsyncVerbs):
         k: how many, at most.
         profile: the formula: dialogue, assistant, document, dense, lexical, concert, or a profile object.
         where: a filter, such as {"metadata.city": "Oslo"} or `where("metadata.year").gte(2020)`.
-        speaker, session, tier: one label or several; after, before: a span of time, `before` excluded.
+        speaker, session, tier: one label or several.
+        after, before: a span of time, `before` excluded; a day, month or year ("2026-05") stands for its beginning.
         expand: attach up to this many neighbours of the session to each hit, also such as the filter hides.
         asker: the speaker whom "I" and "my" stand for.
         vector: the query's encoding, if the caller has it; shape (d,).
         exact: compare the query with every vector; beyond 8,000 memories an index picks the candidates otherwise.
         as_of: answer from what had been said until then, that moment included; neighbours said later are left out, too.
+            A day, month or year stands for its end (UTC): "2026-05" is all that was known when May was over.
         min_confidence: give no hits below this confidence (0 to 1, or "calibrated"); before that, cold memories and
-            the replies of an assistant are searched too, and what they give is marked `second_look`.
+            the replies of an assistant are searched too, and what they give is marked `second_look`. "calibrated" is
+            what `calibrate` found for this namespace and embedder, and before that the library's own threshold, .32.
         update: note the time of access on the hits, and which supersede which; False leaves no trace of the question.
 
         Raises
@@ -341,16 +344,21 @@ class Memory(AsyncVerbs):
         """Fit the threshold of confidence to questions that this memory does hold an answer to.
 
         A share `keep` of such questions will pass `recall(…, min_confidence="calibrated")` from now on. About a
-        hundred questions are enough for ±6 points. Raises ValidationError.
+        hundred questions are enough for ±6 points. Raises ValidationError, also for fewer questions than can promise
+        `keep` at all: 9 for .9, 19 for .95.
         """
         if isinstance(answered, str):
             raise ValidationError("calibrate takes a list of questions, not one")
         if isinstance(keep, bool) or not isinstance(keep, (int, float)) or not 0.0 < keep < 1.0:
             raise ValidationError(f"keep must be a number between 0 and 1; got {keep!r}")
         self._opened.store.check_usable(writing=True)
-        found = [self.recall(question, update=False).confidence for question in answered]
-        if not found:
-            raise ValidationError("calibrate needs at least one question that memory holds an answer to")
+        questions, fewest = list(answered), fewest_questions(float(keep))
+        if len(questions) < fewest:
+            raise ValidationError(
+                f"to keep {keep} of the questions, calibrate needs at least {fewest} that memory holds an answer to; "
+                f"got {len(questions)}"
+            )
+        found = [self.recall(question, update=False).confidence for question in questions]
         calibration = conformal_threshold(found, keep=float(keep))
         self._writer.keep_threshold(calibration)
         return calibration
@@ -501,7 +509,8 @@ class Memory(AsyncVerbs):
     ) -> ImportReport:
         """Add what `export` wrote, all or nothing.
 
-        `existing` says what happens when an external id is taken: refuse, skip or replace.
+        `existing` says what happens when an external id is taken: refuse, skip or replace. The last two also know
+        a memory without one again, by text, speaker, session and time, so that a second import doubles nothing.
 
         Raises
         ------
@@ -587,7 +596,7 @@ class Memory(AsyncVerbs):
             cold=asks_for(condition, "tier", Tier.COLD.value),
             expand=expand,
             vector=None if vector is None else raw_row(vector),
-            as_of=None if as_of is None else check_moment(as_of, "as_of"),
+            as_of=None if as_of is None else check_moment(as_of, "as_of", to_the_end=True),
             least=self._least(min_confidence),
             **settled,
         )

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 __all__ = ["Draft", "Explanation", "Hit", "RecallResult", "Record", "Stage", "Tier"]
 
+_SHOWN = 60  # characters of a text in a repr
+
 
 class Tier(str, Enum):
     """Where a memory lives."""
@@ -38,7 +40,8 @@ class Draft:
     text: what was said or written; 1 character to 1 MiB of UTF-8, not blank, no NUL.
     speaker: who said it. `user` and `assistant` (and their usual synonyms) are roles, other labels are names.
     session: the conversation it belongs to; neighbours are looked for within a session.
-    time: when it was said (datetime, ISO 8601 or epoch seconds; UTC unless it says otherwise). Default: now.
+    time: when it was said (datetime, ISO 8601 or epoch seconds; UTC unless it says otherwise). A day, month or year
+        ("2026-05") stands for its beginning. Default: now.
     metadata: a JSON object.
     external_id: the caller's own id; remembering the same one again replaces the memory.
     vector: shape (d,), if the caller has already encoded the text.
@@ -59,7 +62,7 @@ class Draft:
     pinned: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Record:
     """One remembered event.
 
@@ -83,8 +86,18 @@ class Record:
     trust: str
     surprise: float
 
+    def __repr__(self) -> str:
+        return f"Record({_brief(self)})"
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+def _brief(record: Record) -> str:
+    """Which memory it is, in about one line."""
+    text = record.text if len(record.text) <= _SHOWN else record.text[: _SHOWN - 1] + "…"
+    speaker = f" {record.speaker[:_SHOWN]!r}:" if record.speaker else ""
+    return f"#{record.id} {record.time:%Y-%m-%d %H:%M}{speaker} {text!r}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Hit:
     """A record that answers a query.
 
@@ -102,6 +115,11 @@ class Hit:
     supersedes: tuple[int, ...] = ()
     superseded_by: tuple[int, ...] = ()
     second_look: bool = False
+
+    def __repr__(self) -> str:
+        said = [f"{name}={value}" for name in ("supersedes", "superseded_by") if (value := getattr(self, name))]
+        said += ["second_look=True"] if self.second_look else []
+        return f"Hit({', '.join([f'{self.score:.3f} {_brief(self.record)}', *said])})"
 
     @property
     def id(self) -> int:

@@ -58,6 +58,7 @@ _BATCH = 256  # memories
 _BATCH_BYTES = 8 << 20  # of texts, vectors and codes
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _VARIANT = 16  # bytes
+_Event = tuple[Any, ...]  # speaker, session, time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +120,9 @@ def import_bundle(
     Parameters
     ----------
     existing: what happens when the namespace knows an external id already: the whole import is refused, the
-        memory of the bundle is skipped, or it replaces the other.
+        memory of the bundle is skipped, or it replaces the other. "skip" and "replace" also know a memory without
+        an external id again, by its text, speaker, session and time (as often as it is there), so that importing a
+        bundle twice doubles nothing; "refuse" looks at external ids alone.
     progress: called with (done, total).
 
     Raises
@@ -326,6 +329,7 @@ class _Intake:
         self._head = memories.log_head(connection)
         self._rows = _Rows(bundle)
         self._now = opened.now()
+        self._unnamed: dict[bytes, dict[_Event, list[int]]] = {}
         self._replaced = self._skipped = self._added = 0
 
     def run(self, existing: Conflict, progress: Progress | None) -> ImportReport:
@@ -379,10 +383,12 @@ class _Intake:
         wanted, seen = [], set()
         for line in batch:
             name = line.memory.external_id
-            memory = None if name is None else found.get(name)
-            if name in seen or (memory or 0) > self._head:
-                raise ImportFormatError(f"memories.jsonl line {line.number}: external_id {name!r} is there twice")
-            if name is not None:
+            if name is None:
+                memory = None if existing == "refuse" else self._same(line.memory)
+            else:
+                memory = found.get(name)
+                if name in seen or (memory or 0) > self._head:
+                    raise ImportFormatError(f"memories.jsonl line {line.number}: external_id {name!r} is there twice")
                 seen.add(name)
             if memory is None:
                 wanted.append(line)
@@ -397,6 +403,15 @@ class _Intake:
                 self._replaced += 1
                 wanted.append(line)
         return wanted
+
+    def _same(self, new: NewMemory) -> int | None:
+        """The memory from before, without an external id either, that says the same; each stands for one line."""
+        if new.pointer not in self._unnamed:
+            alike = self._unnamed[new.pointer] = {}
+            for memory, *event in memories.unnamed(self._connection, self._number, new.pointer, until=self._head):
+                alike.setdefault(tuple(event), []).append(memory)
+        left = self._unnamed[new.pointer].get((new.speaker, new.session, new.time))
+        return left.pop(0) if left else None
 
 
 def _new_memory(value: dict[str, Any], rows: _Rows, encoder: str | None, limits: Limits) -> NewMemory:

@@ -355,9 +355,11 @@ def test_a_namespace_that_holds_nothing_can_be_calibrated_and_used(open_memory: 
     ("answered", "options", "error", "match"),
     [
         (KNOWN, {}, ValidationError, "list"),
-        ([], {}, ValidationError, "at least one"),
-        ([KNOWN, ""], {}, TextError, "query"),
-        ([KNOWN, 7], {}, TextError, "query"),
+        ([], {}, ValidationError, "at least 9 .* got 0"),
+        ([KNOWN] * 8, {}, ValidationError, "keep 0.9 .* at least 9 .* got 8"),
+        ([KNOWN] * 18, {"keep": 0.95}, ValidationError, "keep 0.95 .* at least 19 .* got 18"),
+        ([*[KNOWN] * 9, ""], {}, TextError, "query"),
+        ([*[KNOWN] * 9, 7], {}, TextError, "query"),
         ([KNOWN], {"keep": 0.0}, ValidationError, "keep"),
         ([KNOWN], {"keep": 1}, ValidationError, "keep"),
         ([KNOWN], {"keep": float("nan")}, ValidationError, "keep"),
@@ -373,6 +375,11 @@ def test_a_calibration_that_makes_no_sense_is_refused_and_the_old_one_stays(
     with refused(memory, error, match):
         memory.calibrate(answered, **options)
     assert len(memory.recall(FOREIGN, min_confidence="calibrated")) > 0
+
+
+def test_the_fewest_questions_that_calibrate_takes_give_a_threshold_that_protects(talk: Memory) -> None:
+    assert talk.calibrate([KNOWN] * 9).threshold > 0
+    assert talk.recall(FOREIGN, min_confidence="calibrated").hits == ()
 
 
 def test_a_reader_cannot_calibrate(talk: Memory, folder: Path, open_memory: OpenMemory) -> None:

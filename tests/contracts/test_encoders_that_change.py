@@ -148,5 +148,5 @@ def test_texts_that_wait_for_the_encoder_are_told_of_once(folder: Path, caplog: 
         memory.recall("apples")
         memory.recall("pears")
     assert [record.getMessage() for record in caplog.records] == [
-        "2 memories are not encoded by a; reembed() encodes them"
+        "2 memories are not encoded by a; Memory.reembed or `mnemoloom reembed` encodes them"
     ]

@@ -125,3 +125,26 @@ def test_times_before_1970_are_times(memory: Memory) -> None:
     note = memory.remember("Man walks on the Moon.", time="1969-07-20T20:17:40Z")
     assert memory.get(note).time == datetime(1969, 7, 20, 20, 17, 40, tzinfo=timezone.utc)
     assert [hit.id for hit in memory.recall("Moon", before="1970-01-01")] == [note]
+
+
+def test_months_and_years_are_times_wherever_a_moment_is_taken(memory: Memory) -> None:
+    """Of a span of time, `as_of` means the end; everything else its beginning."""
+    april, may, june = memory.remember_many(
+        {"text": f"The violin is in room {n}.", "time": time}
+        for n, time in enumerate(["2026-04", "2026-05-31T23:59", "2026-06"])
+    )
+    assert memory.get(april).time == datetime(2026, 4, 1, tzinfo=timezone.utc)
+
+    def found(**options: str) -> list[int]:
+        return sorted(hit.id for hit in memory.recall("violin", **options))
+
+    assert found(as_of="2026-05") == [april, may]
+    assert found(as_of="2026-05-31") == [april, may]
+    assert found(as_of="2026-05-31T00:00") == [april]
+    assert found(as_of="2026") == [april, may, june]
+    assert found(as_of="2025") == []
+    assert found(after="2026-05") == [may, june]
+    assert found(before="2026-06") == [april, may]
+    assert found(after="2026", before="2027") == [april, may, june]
+    assert [record.id for record in memory.records({"time": {"$lt": "2026-05"}})] == [april]
+    assert not memory.why("violin", june, as_of="2026-05").recalled

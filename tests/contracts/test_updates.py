@@ -270,7 +270,7 @@ def test_why_says_that_a_memory_was_told_too_late(budget: Memory) -> None:
     told_why = budget.why(QUESTION, NEW, as_of="2026-03-01")
     assert not told_why.recalled
     assert told_why.stages[-1].name == "filter"
-    assert told_why.stages[-1].detail == "it was said after 2026-03-01T00:00:00+00:00"
+    assert told_why.stages[-1].detail == "it was said after 2026-03-01T23:59:59.999+00:00"
     assert budget.why(QUESTION, RAISED, as_of="2026-03-01").recalled
     assert budget.why(QUESTION, RAISED, as_of="2026-03-01", speaker="Otto").stages[-1].detail == "the filter hides it"
 

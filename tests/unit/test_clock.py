@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mnemoloom import ManualClock, SystemClock
-from mnemoloom.clock import from_millis, to_millis
+from mnemoloom.clock import from_millis, last_millis, to_millis
 
 
 def test_a_manual_clock_stands_still_until_it_is_moved() -> None:
@@ -51,13 +51,56 @@ def test_a_date_alone_is_its_midnight_in_utc() -> None:
     assert from_millis(to_millis("2024-05-14")) == datetime(2024, 5, 14, tzinfo=timezone.utc)
 
 
+@pytest.mark.parametrize(
+    ("span", "first", "after"),
+    [
+        ("2024", (2024, 1, 1), (2025, 1, 1)),
+        ("2024-02", (2024, 2, 1), (2024, 3, 1)),
+        ("2023-12", (2023, 12, 1), (2024, 1, 1)),
+        ("2024-05-14", (2024, 5, 14), (2024, 5, 15)),
+        (date(2024, 5, 14), (2024, 5, 14), (2024, 5, 15)),
+    ],
+)
+def test_a_day_month_or_year_has_a_first_and_a_last_millisecond(
+    span: str | date, first: tuple[int, int, int], after: tuple[int, int, int]
+) -> None:
+    assert from_millis(to_millis(span)) == datetime(*first, tzinfo=timezone.utc)
+    assert from_millis(last_millis(span) + 1) == datetime(*after, tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize("moment", ["2024-05-14T12:00:00Z", "2024-05-14T00:00", datetime(2024, 5, 14), 1_715_688_000])
+def test_the_last_millisecond_of_a_moment_is_the_moment(moment: datetime | str | float) -> None:
+    assert last_millis(moment) == to_millis(moment)
+
+
+def test_the_last_year_of_the_calendar_has_an_end() -> None:
+    assert from_millis(last_millis("9999")).year == 9999
+
+
 @pytest.mark.parametrize("moment", [True, None, b"2024", [2024], object()])
 def test_what_is_no_moment_is_refused_by_type(moment: object) -> None:
     with pytest.raises(TypeError, match="a time must be a datetime"):
         to_millis(moment)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("moment", ["yesterday", "", "2024-13-01", float("nan"), float("inf"), 1e18, -1e18])
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "yesterday",
+        "",
+        "2024-13-01",
+        "2024-13",
+        "2024-00",
+        "0000",
+        "2024-5",
+        "24",
+        "2024-02-30",
+        float("nan"),
+        float("inf"),
+        1e18,
+        -1e18,
+    ],
+)
 def test_a_moment_that_no_calendar_shows_is_refused(moment: str | float) -> None:
     with pytest.raises((ValueError, OverflowError, OSError)):
         to_millis(moment)

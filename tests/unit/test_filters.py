@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mnemoloom.errors import FilterError
-from mnemoloom.filters import And, Compare, Not, Op, Or, common, conjoin, matches, parse_filter, where
+from mnemoloom.filters import And, Compare, Not, Op, Or, Where, common, conjoin, matches, parse_filter, where
 from mnemoloom.records import Tier
 
 ANN = where("speaker").eq("Ann")
@@ -394,3 +394,31 @@ def test_after_is_included_and_before_is_not():
 def test_common_refuses_values_of_the_wrong_type(wrong):
     with pytest.raises(FilterError):
         common(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("compared", "method"),
+    [
+        (lambda field: field == 1, "eq"),
+        (lambda field: field != 1, "ne"),
+        (lambda field: field > 1, "gt"),
+        (lambda field: field >= 1, "gte"),
+        (lambda field: field < 1, "lt"),
+        (lambda field: field <= 1, "lte"),
+    ],
+)
+def test_a_field_compared_with_a_sign_says_which_method_to_use(compared, method):
+    with pytest.raises(FilterError, match=rf"filter on 'metadata\.a': .* use \.{method}\(1\)"):
+        compared(where("metadata.a"))
+
+
+def test_fields_are_equal_by_their_paths():
+    assert where("metadata.a") == where("metadata", "a")
+    assert where("metadata.a") != where("metadata.b")
+    assert len({where("speaker"), where("speaker"), where("session")}) == 2
+
+
+def test_where_names_every_method_that_compares():
+    methods = {name for name in vars(Where) if not name.startswith("_")} - {"path"}
+    assert len(methods) == 12
+    assert all(f"`{name}`" in where.__doc__ for name in methods)

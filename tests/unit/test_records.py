@@ -69,6 +69,16 @@ def test_a_result_is_a_sequence_of_hits() -> None:
     assert [hit.id for hit in reversed(RESULT)] == [9, 7]
 
 
+def test_records_and_hits_are_printed_in_about_a_line() -> None:
+    assert repr(RECORD) == "Record(#7 2024-05-14 00:00 'Ann': 'I moved to Oslo.')"
+    assert repr(HIT) == "Hit(0.750 #7 2024-05-14 00:00 'Ann': 'I moved to Oslo.')"
+    told = repr(replace(HIT, supersedes=(3, 4), superseded_by=(9,), second_look=True))
+    assert told == repr(HIT)[:-1] + ", supersedes=(3, 4), superseded_by=(9,), second_look=True)"
+    long = replace(RECORD, text="bees \x1b[31m " * 1000, speaker=None)
+    assert len(repr(replace(HIT, record=long))) < 120
+    assert "\x1b" not in repr(long)
+
+
 def test_an_empty_result_is_false() -> None:
     assert not replace(RESULT, hits=())
 

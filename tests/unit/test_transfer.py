@@ -375,11 +375,52 @@ def test_known_external_ids_are_refused_skipped_or_replaced(bundle):
         assert (report.added, report.skipped, report.replaced) == (2, 1, 0)
         assert memory.get("b").text == "kept"
         report = import_bundle(memory, bundle, existing="replace")
-        assert (report.added, report.skipped, report.replaced) == (3, 0, 1)
+        assert (report.added, report.skipped, report.replaced) == (3, 0, 3)
         assert memory.get("b").text == "yes"
         with pytest.raises(UnknownMemoryError):
             memory.get(kept)
         assert memory.verify().ok
+
+
+TWINS = [
+    {"text": "yes", "speaker": "Ann", "session": "s1", "time": 1e9},
+    {"text": "yes", "speaker": "Ann", "session": "s1", "time": 1e9},  # said twice
+    {"text": "yes", "speaker": "Ann", "session": "s1", "time": 1e9 + 1},
+    {"text": "yes", "speaker": "Ann", "session": "s2", "time": 1e9},
+    {"text": "yes", "speaker": "Bob", "session": "s1", "time": 1e9},
+    {"text": "yes", "time": 1e9},
+    {"text": "yes", "time": 1e9, "external_id": "own"},
+]
+
+
+@pytest.mark.parametrize("existing", ["skip", "replace"])
+def test_a_second_import_of_the_same_bundle_doubles_nothing(tmp_path, existing):
+    with Memory.open(":memory:") as memory:
+        memory.remember_many(TWINS * 100 if existing == "skip" else TWINS)  # several batches
+        export_bundle(memory, tmp_path / "bundle")
+        other = memory.at("other")
+        first = import_bundle(other, tmp_path / "bundle", existing=existing)
+        assert (first.added, first.skipped, first.replaced) == (len(memory), 0, 0)
+        second = import_bundle(other, tmp_path / "bundle", existing=existing)
+        kept = (0, len(memory), 0) if existing == "skip" else (len(memory), 0, len(memory))
+        assert (second.added, second.skipped, second.replaced) == kept
+        export_bundle(other, tmp_path / "again")
+        assert memory.verify().ok
+    assert content(tmp_path / "bundle") == content(tmp_path / "again")
+
+
+@pytest.mark.parametrize("left_out", range(len(TWINS)))
+def test_an_import_that_skips_brings_back_what_is_missing_and_nothing_else(tmp_path, left_out):
+    with Memory.open(":memory:") as memory:
+        memory.remember_many(TWINS)
+        export_bundle(memory, tmp_path / "bundle")
+        memory.forget(left_out + 1)
+        report = import_bundle(memory, tmp_path / "bundle", existing="skip")
+        assert (report.added, report.skipped) == (1, len(TWINS) - 1)
+        assert (len(memory), next(reversed(list(memory.records()))).time.timestamp()) == (
+            len(TWINS),
+            TWINS[left_out]["time"],
+        )
 
 
 def test_an_unknown_way_to_treat_known_ids_is_refused(bundle):

@@ -17,10 +17,13 @@ from importlib import import_module
 from mnemoloom.__about__ import __version__
 from mnemoloom.cli.screen import emit
 from mnemoloom.errors import LoomError
+from mnemoloom.records import Tier
 
 __all__ = ["build_parser", "main"]
 
 _LOCAL_OLLAMA = "http://127.0.0.1:11434"
+_TIERS = [tier.value for tier in Tier]
+_TIER_NAMES = " or ".join((", ".join(_TIERS[:-1]), _TIERS[-1]))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -113,19 +116,77 @@ def _add_recall(command: argparse.ArgumentParser) -> None:
 
 def _add_why(command: argparse.ArgumentParser) -> None:
     command.add_argument("query", metavar="QUERY", help="what was asked")
-    command.add_argument("id", metavar="ID", help="the memory: its number, or your own id")
+    _add_id(command)
     _add_question(command)
+
+
+def _add_id(command: argparse.ArgumentParser) -> None:
+    command.add_argument("id", metavar="ID", help="the memory: its number, or your own id")
+    _add_own(command)
+
+
+def _add_own(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--own", action="store_true", help="an ID of digits is your own id, too, not a number")
+
+
+def _add_history(command: argparse.ArgumentParser) -> None:
+    _add_id(command)
+    command.add_argument(
+        "--ask", metavar="QUERY", help="ask this first, and note which memories take the place of which"
+    )
+
+
+def _add_forget(command: argparse.ArgumentParser) -> None:
+    command.add_argument("ids", metavar="ID", nargs="+", help="a memory: its number, or your own id")
+    _add_own(command)
+
+
+def _add_pin(command: argparse.ArgumentParser) -> None:
+    _add_id(command)
+    command.set_defaults(tier="persistent")
+
+
+def _add_move(command: argparse.ArgumentParser) -> None:
+    _add_id(command)
+    command.add_argument("tier", metavar="TIER", choices=_TIERS, help="long_term, persistent (which pins it) or cold")
+
+
+def _add_list(command: argparse.ArgumentParser) -> None:
+    _add_where(command)
+    command.add_argument("--limit", metavar="N", type=int, default=100, help="how many, at most (default: 100)")
+    command.add_argument("--after-id", metavar="N", type=int, default=0, help="go on after the memory of this number")
+
+
+def _add_calibrate(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--file", metavar="FILE", required=True, help="a question on each line; - reads standard input"
+    )
+    command.add_argument(
+        "--keep", metavar="SHARE", type=float, default=0.9, help="how many of such are to pass (default: 0.9)"
+    )
+
+
+def _add_where(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--where", metavar="JSON", help='a filter, such as \'{"metadata.city": "Oslo"}\'')
 
 
 def _add_question(command: argparse.ArgumentParser) -> None:
     command.add_argument("-k", type=int, default=5, help="how many memories, at most (default: 5)")
     command.add_argument("--profile", help="auto, dialogue, assistant, document, dense, lexical or concert")
-    command.add_argument("--where", metavar="JSON", help='a filter, such as \'{"metadata.city": "Oslo"}\'')
+    _add_where(command)
     command.add_argument("--speaker", action="append", help="only what this speaker said; may be repeated")
     command.add_argument("--session", action="append", help="only this session; may be repeated")
     command.add_argument("--after", metavar="TIME", help="only from this time on")
     command.add_argument("--before", metavar="TIME", help="only before this time")
-    command.add_argument("--tier", action="append", help="only this tier: long_term, persistent or cold")
+    command.add_argument("--as-of", metavar="TIME", help="only what had been said by then; 2026-05 is the end of May")
+    command.add_argument(
+        "--tier", metavar="TIER", choices=_TIERS, action="append", help=f"only this tier: {_TIER_NAMES}"
+    )
+    command.add_argument(
+        "--min-confidence",
+        metavar="C",
+        help="no answer below this confidence, from 0 to 1, or calibrated: what `calibrate` found, else .32",
+    )
     command.add_argument("--asker", metavar="SPEAKER", help='the speaker whom "I" stands for')
 
 
@@ -156,7 +217,8 @@ def _add_import(command: argparse.ArgumentParser) -> None:
         "--existing",
         choices=("refuse", "skip", "replace"),
         default="refuse",
-        help="what to do with an id of yours that is known already (default: refuse the import)",
+        help="what to do with an id of yours that is known already (default: refuse the import); skip and replace "
+        "also know memories without an id again, by text, speaker, session and time",
     )
 
 
@@ -173,6 +235,17 @@ _COMMANDS = (
     ("remember", "remember", "remember one text, or a file of them", _add_remember),
     ("recall", "recall", "find the memories that answer a question", _add_recall),
     ("why", "why", "say why a memory answers a question, or which stage lets it go", _add_why),
+    (
+        "history",
+        "history",
+        "show the versions of what a memory states, as far as questions brought them up",
+        _add_history,
+    ),
+    ("list", "listing", "list memories in the order in which they were remembered", _add_list),
+    ("forget", "forget", "remove memories, all that are named or none", _add_forget),
+    ("pin", "placing", "keep a memory for good", _add_pin),
+    ("move", "placing", "put a memory into a tier; a cold one is kept out of ordinary recall", _add_move),
+    ("calibrate", "calibrate", "fit --min-confidence to questions that memory holds an answer to", _add_calibrate),
     ("chat", "chat", "talk with a model of a local Ollama server that remembers", _add_chat),
     ("stats", "stats", "count what a namespace and its store hold", _add_nothing),
     ("export", "exporting", "write a namespace to a bundle of plain files", _add_export),

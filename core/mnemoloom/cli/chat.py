@@ -15,11 +15,12 @@ from mnemoloom.cli.chat_model import ChatModel, Message
 from mnemoloom.cli.hits import describe_hit, hit_object
 from mnemoloom.cli.opening import open_memory
 from mnemoloom.cli.prompting import prompt
+from mnemoloom.cli.questions import tell_of_unused_vectors
 from mnemoloom.cli.screen import Screen, emit, visible
 from mnemoloom.clock import SystemClock, from_millis
 from mnemoloom.errors import ChatModelError, ValidationError
 from mnemoloom.memory import Memory
-from mnemoloom.records import Draft, Hit
+from mnemoloom.records import Draft, RecallResult
 
 __all__ = ["Conversation", "run"]
 
@@ -29,12 +30,12 @@ _HELP = "commands: /memories shows what was recalled for your last line, /quit e
 
 
 class Conversation:
-    """A chat with a memory: `hits` are those of the last turn."""
+    """A chat with a memory: `recalled` is what was found for the last turn."""
 
     def __init__(self, memory: Memory, model: ChatModel, *, user: str, session: str) -> None:
         self._memory, self._model, self._user, self.session = memory, model, user, session
         self._history: deque[Message] = deque(maxlen=_HISTORY)
-        self.hits: tuple[Hit, ...] = ()
+        self.recalled: RecallResult | None = None
 
     def say(self, line: str) -> Iterator[str]:
         """The pieces of the answer; both sides are remembered when the iterator has ended, and not before.
@@ -43,9 +44,9 @@ class Conversation:
         ------
         TextError, EmbedderError, ChatModelError, StoreError: nothing was remembered.
         """
-        self.hits = self._memory.recall(line, k=_RECALLED, asker=self._user).hits
+        found = self.recalled = self._memory.recall(line, k=_RECALLED, asker=self._user)
         pieces: list[str] = []
-        for piece in self._model.answer(prompt(line, (hit.record for hit in self.hits), self._history)):
+        for piece in self._model.answer(prompt(line, (hit.record for hit in found), self._history)):
             pieces.append(piece)
             yield piece
         answer = "".join(pieces)
@@ -63,6 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
     session = arguments.session or from_millis(round(SystemClock().now() * 1000)).isoformat(timespec="seconds")
     model = ChatModel(arguments.model, host=arguments.host)
     with open_memory(arguments) as memory:
+        tell_of_unused_vectors(memory)
         conversation = Conversation(memory, model, user=arguments.user_name, session=session)
         return _json_turns(conversation) if arguments.json else _terminal_turns(conversation, len(memory))
 
@@ -74,7 +76,7 @@ def _terminal_turns(conversation: Conversation, known: int) -> int:
         print(screen.dim(f"{known:,} memories; {_HELP}"))
     for line in _typed(screen.bold("you > ") if attended else ""):
         if line == "/memories":
-            _show(screen, conversation.hits)
+            _show(screen, conversation.recalled)
         elif line.startswith("/"):
             print(_HELP)
         else:
@@ -96,7 +98,7 @@ def _json_turns(conversation: Conversation) -> int:
             emit({"user": line, "error": {"type": type(error).__name__, "message": str(error)}})
             failed = True
             continue
-        hits = [hit_object(hit, rank) for rank, hit in enumerate(conversation.hits, 1)]
+        hits = [hit_object(hit, rank) for rank, hit in enumerate(conversation.recalled or (), 1)]
         emit({"user": line, "assistant": answer, "session": conversation.session, "memories": hits})
     return 2 if failed else 0
 
@@ -120,8 +122,10 @@ def _print_pieces(pieces: Iterable[str]) -> None:
     print()
 
 
-def _show(screen: Screen, hits: tuple[Hit, ...]) -> None:
-    for rank, hit in enumerate(hits, 1):
-        print(describe_hit(screen, hit, rank, best=hits[0].score))
-    if not hits:
+def _show(screen: Screen, found: RecallResult | None) -> None:
+    if not found:
         print("nothing was recalled")
+        return
+    for rank, hit in enumerate(found, 1):
+        print(describe_hit(screen, hit, rank, among=found))
+    print(f"confidence {found.confidence:.2f}")

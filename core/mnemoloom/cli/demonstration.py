@@ -188,10 +188,9 @@ def _show(ingest: _Ingest, asked: Iterator[_Asked], phrasing: _Phrasing, store: 
 
 
 def _show_hits(screen: Screen, one: _Asked) -> None:
-    best = one.result[0].score if one.result else 0.0
     for rank, hit in enumerate(one.result[:_SHOWN], 1):
         mark = screen.bold("<- evidence") if rank in one.ranks else ""
-        print(describe_hit(screen, hit, rank, best=best, mark=mark))
+        print(describe_hit(screen, hit, rank, among=one.result, mark=mark))
 
 
 def _verdict(one: _Asked) -> str:

@@ -1,15 +1,19 @@
-"""From options to an open memory."""
+"""From options to an open memory, or an open file."""
 
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from mnemoloom.embedders import from_spec
-from mnemoloom.errors import NotAStoreError
+from mnemoloom.errors import EmbedderMismatchError, NotAStoreError, StorageFailure, StoreLockedError
 from mnemoloom.memory import Memory
 
-__all__ = ["labels_of", "open_memory", "require_store"]
+__all__ = ["labels_of", "open_file", "open_memory", "opening_errors", "require_store"]
 
 
 def labels_of(arguments: argparse.Namespace) -> tuple[str, ...]:
@@ -21,15 +25,45 @@ def labels_of(arguments: argparse.Namespace) -> tuple[str, ...]:
 
 def open_memory(arguments: argparse.Namespace, *, read_only: bool = False) -> Memory:
     """The memory that the common options name. Reading leaves no trace and goes on beside a writer."""
-    return Memory.open(
-        arguments.store,
-        namespace=labels_of(arguments),
-        embedder=from_spec(arguments.embedder),
-        read_only=read_only,
-    )
+    with opening_errors(arguments):
+        return Memory.open(
+            arguments.store,
+            namespace=labels_of(arguments),
+            embedder=from_spec(arguments.embedder),
+            read_only=read_only,
+        )
+
+
+@contextmanager
+def opening_errors(arguments: argparse.Namespace) -> Iterator[None]:
+    """Errors of opening a store, where they speak of arguments of Python, in the words of the command line."""
+    try:
+        yield
+    except EmbedderMismatchError as error:
+        raise EmbedderMismatchError(
+            stored=error.stored,
+            offered=error.offered,
+            message=f"this store holds vectors of {error.stored}, and --embedder {arguments.embedder} is another "
+            f"encoder; name that one, or encode everything again: mnemoloom reembed --store {arguments.store} "
+            f"--embedder {arguments.embedder}",
+        ) from error
+    except StoreLockedError as error:
+        raise StoreLockedError(
+            f"{arguments.store} is being written by another process; wait until it is done, or end it"
+        ) from error
 
 
 def require_store(arguments: argparse.Namespace) -> None:
     """Raise NotAStoreError unless there is a store, for commands that would otherwise make an empty one."""
     if not (Path(arguments.store) / "store.db").is_file():
         raise NotAStoreError(f"{arguments.store} holds no store; name one with --store DIR")
+
+
+def open_file(name: str, stack: ExitStack) -> BinaryIO:
+    """A file to read, `-` for standard input; closed with the stack. Raises StorageFailure."""
+    if name == "-":
+        return sys.stdin.buffer
+    try:
+        return stack.enter_context(open(name, "rb"))
+    except OSError as error:
+        raise StorageFailure(f"{name} cannot be read: {error.strerror}") from error

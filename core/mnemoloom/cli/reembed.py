@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mnemoloom.cli.opening import require_store
+from mnemoloom.cli.opening import opening_errors, require_store
 from mnemoloom.cli.progress import progress_bar
 from mnemoloom.cli.screen import Screen, emit
 from mnemoloom.clock import SystemClock
@@ -28,16 +28,17 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError("reembed needs an embedder; name one with --embedder SPEC")
     require_store(arguments)
     # Memory.open(reembed=True) would encode at once, without a projection and without showing progress
-    opened = OpenStore.open(
-        Path(arguments.store),
-        embedder=embedder,
-        read_only=False,
-        durability="full",
-        config=Config(),
-        clock=SystemClock(),
-        lock_timeout=_LOCK_SECONDS,
-        reembed=True,
-    )
+    with opening_errors(arguments):
+        opened = OpenStore.open(
+            Path(arguments.store),
+            embedder=embedder,
+            read_only=False,
+            durability="full",
+            config=Config(),
+            clock=SystemClock(),
+            lock_timeout=_LOCK_SECONDS,
+            reembed=True,
+        )
     with Memory(opened, _ANY) as memory, progress_bar(arguments, "encoding") as move:
         done = memory.reembed(learn=arguments.learn, progress=move)
     if arguments.json:

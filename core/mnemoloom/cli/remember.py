@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import islice
-from typing import Any, BinaryIO
+from typing import Any
 
 from mnemoloom.cli.json_lines import Line, read_line, read_lines
-from mnemoloom.cli.opening import open_memory
+from mnemoloom.cli.opening import open_file, open_memory
 from mnemoloom.cli.progress import progress_bar
 from mnemoloom.cli.screen import Screen, emit
+from mnemoloom.cli.values import check_time
 from mnemoloom.clock import to_millis
-from mnemoloom.errors import MetadataError, StorageFailure, ValidationError
+from mnemoloom.errors import MetadataError, ValidationError
 from mnemoloom.memory import Memory
 from mnemoloom.records import Record
 
@@ -33,6 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _remember_text(arguments: argparse.Namespace) -> int:
+    check_time(arguments.time, "--time")
     values = {name: getattr(arguments, name) for name in ("text", *_OWN)}
     line = read_line(values | {"metadata": _metadata(arguments.metadata)}, external_id=arguments.id)
     with open_memory(arguments) as memory:
@@ -50,7 +51,7 @@ def _remember_file(arguments: argparse.Namespace) -> int:
             raise ValidationError(f"--{name} belongs to a TEXT; in a file, each line has its own {name}")
     added = skipped = 0
     with ExitStack() as stack:
-        file = _opened(arguments.file, stack)
+        file = open_file(arguments.file, stack)
         memory = stack.enter_context(open_memory(arguments))
         move = stack.enter_context(progress_bar(arguments, "remembering"))
         lines = read_lines(file, name="standard input" if arguments.file == "-" else arguments.file)
@@ -78,15 +79,6 @@ def _metadata(given: str | None) -> Any:  # noqa: ANN401 - read_line judges it
         return None if given is None else json.loads(given)
     except (ValueError, RecursionError) as error:
         raise MetadataError(f"--metadata must be a JSON object; got {given!r}") from error
-
-
-def _opened(name: str, stack: ExitStack) -> BinaryIO:
-    if name == "-":
-        return sys.stdin.buffer
-    try:
-        return stack.enter_context(open(name, "rb"))
-    except OSError as error:
-        raise StorageFailure(f"{name} cannot be read: {error.strerror}") from error
 
 
 def _batches(lines: Iterator[Line]) -> Iterator[list[Line]]:

@@ -6,8 +6,9 @@ import argparse
 from dataclasses import asdict
 
 from mnemoloom.cli.opening import open_memory
-from mnemoloom.cli.questions import question_options
-from mnemoloom.cli.screen import Screen, emit
+from mnemoloom.cli.questions import question_options, tell_of_unused_vectors
+from mnemoloom.cli.screen import Screen, emit, visible
+from mnemoloom.cli.values import key_of
 from mnemoloom.records import Explanation
 
 __all__ = ["run"]
@@ -15,11 +16,12 @@ __all__ = ["run"]
 
 def run(arguments: argparse.Namespace) -> int:
     """Explain, and print the explanation."""
-    key = int(arguments.id) if arguments.id.isascii() and arguments.id.isdigit() else arguments.id
+    key, options = key_of(arguments.id, arguments), question_options(arguments)
     with open_memory(arguments, read_only=True) as memory:
-        found = memory.why(arguments.query, key, **question_options(arguments))
+        tell_of_unused_vectors(memory, profile=arguments.profile)
+        found = memory.why(arguments.query, key, **options)
     if arguments.json:
-        emit(asdict(found) | {"parts": dict(found.parts)})
+        emit(asdict(found) | {"parts": dict(found.parts), "missing": dict(found.missing)})
     else:
         print(_described(Screen.of_stdout(), found))
     return 0
@@ -31,4 +33,6 @@ def _described(screen: Screen, found: Explanation) -> str:
     lines = [screen.bold(f"#{found.memory_id} {verdict} (profile {found.profile})"), screen.columns(stages)]
     if found.parts:
         lines.append(f"  score {found.score:.3f} = {screen.figures(found.parts)}")
+    weak = ", ".join(f"{visible(word)} {fit:.2f}" for word, fit in found.missing.items())
+    lines.append(f"  confidence {found.confidence:.2f}" + (f"; matched worst: {weak}" if weak else ""))
     return "\n".join(lines)

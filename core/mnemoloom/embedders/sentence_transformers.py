@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 
 from mnemoloom.embedders.checking import checked, listed
+from mnemoloom.embedders.model_folders import folder_identity
 from mnemoloom.embedders.pieces import words_of_pieces
 from mnemoloom.errors import ConfigError, EmbedderError, require
 from mnemoloom.ports import Rows, TokenVectors
@@ -43,8 +44,9 @@ class SentenceTransformerEmbedder:
     ----------
     model: a folder, a name on the Hugging Face hub, or a loaded model. A folder, or whatever looks like one,
         is never looked for on the network.
-    identity: names the vectors in the store. Default: the model's name, or its folder's name. A loaded
-        model has no name of its own, so it needs one here.
+    identity: names the vectors in the store. Default: the model's name, or its folder's name; of a folder whose name
+        says nothing ("model", "checkpoint-500", a hash), a digest of settings and weights. A loaded model has no name
+        of its own, so it needs one here.
     batch_size: texts in one forward pass.
     dtype: what the model computes in. A loaded model keeps its own.
     device: as torch names it; None picks the best. A loaded model stays where it is.
@@ -78,13 +80,12 @@ class SentenceTransformerEmbedder:
         if dtype not in ("float32", "bfloat16"):
             raise ConfigError(f"SentenceTransformerEmbedder.dtype must be 'float32' or 'bfloat16'; got {dtype!r}")
         if isinstance(model, (str, Path)):
-            name = f"{_name(model)}#{memory_prompt}" if memory_prompt else _name(model)
+            self._identity = _name(model, identity, memory_prompt)
             self._model: Any = _load(model, dtype=dtype, device=device)
         elif identity is None or device is not None or dtype != "float32":
             raise ConfigError("a loaded model needs an identity, and keeps its own device and dtype; pass neither")
         else:
-            name, self._model = identity, model.eval()
-        self._identity = name if identity is None else identity
+            self._identity, self._model = identity, model.eval()
         self._batch_size = batch_size
         self._query_prompt, self._memory_prompt = query_prompt, memory_prompt
         self._width = _width(self._model)
@@ -184,13 +185,15 @@ class SentenceTransformerEmbedder:
         return found
 
 
-def _name(model: str | Path) -> str:
+def _name(model: str | Path, identity: str | None, memory_prompt: str) -> str:
     folder = Path(model)
-    if folder.is_dir():
-        return folder.resolve().name
-    if isinstance(model, Path) or model.startswith((".", "/", "~", "\\")):
+    is_folder = folder.is_dir()
+    if not is_folder and (isinstance(model, Path) or model.startswith((".", "/", "~", "\\"))):
         raise ConfigError(f"no folder with a sentence-transformers model exists at {str(model)!r}")
-    return model
+    if identity is not None:
+        return identity
+    name = folder_identity(folder) if is_folder else str(model)
+    return f"{name}#{memory_prompt}" if memory_prompt else name
 
 
 def _load(model: str | Path, *, dtype: str, device: str | None) -> Any:  # noqa: ANN401 - a foreign type

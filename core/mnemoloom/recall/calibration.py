@@ -12,7 +12,9 @@ from mnemoloom.errors import CorruptionError
 from mnemoloom.recall.confidence import THRESHOLD
 from mnemoloom.storage.facts import read_fact, write_fact
 
-__all__ = ["Calibration", "conformal_threshold", "keep_threshold", "kept_threshold"]
+__all__ = ["Calibration", "conformal_threshold", "fewest_questions", "keep_threshold", "kept_threshold"]
+
+_ROUNDING = 1e-9  # 1 − .9 is a little less than .1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,10 +37,15 @@ def conformal_threshold(confidences: Sequence[float], *, keep: float) -> Calibra
     (Vovk et al. 2005; Angelopoulos and Bates 2021, eq. 1).
     """
     ordered = sorted(confidences)
-    place = min(math.floor((1.0 - keep) * (len(ordered) + 1) + 1e-9), len(ordered))
+    place = min(math.floor((1.0 - keep) * (len(ordered) + 1) + _ROUNDING), len(ordered))
     threshold = ordered[place - 1] if place else 0.0
     kept = sum(each >= threshold for each in ordered) / max(len(ordered), 1)
     return Calibration(threshold=threshold, keep=keep, questions=len(ordered), kept=kept)
+
+
+def fewest_questions(keep: float) -> int:
+    """The smallest n that can promise `keep` with a threshold above 0: ⌊(1 − keep)(n + 1)⌋ is at least 1."""
+    return max(1, math.ceil((1.0 - _ROUNDING) / (1.0 - keep)) - 1)
 
 
 def keep_threshold(connection: sqlite3.Connection, namespace: int, found: Calibration, *, encoder: str | None) -> None:

@@ -161,7 +161,9 @@ class Recaller:
         waiting = int(np.count_nonzero(wanted & ~shelf.has_vector.values))
         if waiting:
             name = self._encoding.identity
-            _LOG.warning("%d memories are not encoded by %s; reembed() encodes them", waiting, name)
+            _LOG.warning(
+                "%d memories are not encoded by %s; Memory.reembed or `mnemoloom reembed` encodes them", waiting, name
+            )
 
     def _profile(self, request: Request, shelf: Shelf) -> Profile:
         asked = request.profile or self._config.profile

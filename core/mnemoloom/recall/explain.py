@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mnemoloom.clock import from_millis
 from mnemoloom.config import Profile, WeightedProfile
+from mnemoloom.recall.parts import asked_terms
 from mnemoloom.recall.query import Query
 from mnemoloom.recall.ranking import Ranking
 from mnemoloom.recall.shelf import Shelf
@@ -105,7 +106,7 @@ def _filter(found: Findings) -> str:
     if found.allowed[found.slot]:
         return "the filter lets it through"
     if found.as_of is not None and found.shelf.times.values[found.slot] > found.as_of:
-        return f"it was said after {from_millis(found.as_of).isoformat()}"
+        return f"it was said after {from_millis(found.as_of).isoformat(timespec='milliseconds')}"
     return "the filter hides it"
 
 
@@ -133,22 +134,25 @@ def _place(found: Findings) -> int | None:
 
 def _words(found: Findings) -> str:
     """Which words of the query the memory holds, which it lacks, and whether vectors were compared."""
-    shelf = found.shelf
+    shelf, query, profile = found.shelf, found.query, found.profile
+    looked_for = asked_terms(query, profile) if isinstance(profile, WeightedProfile) else query.terms
     held: list[str] = []
     missing: list[str] = []
-    for term in dict.fromkeys(found.query.terms):
+    for term in dict.fromkeys(looked_for):
         number = shelf.vocabulary.find(term)
         holders = shelf.postings.of(number)[0] if number is not None else ()
         (held if found.slot in holders else missing).append(term)
     beside = [term for term in missing if _is_beside(found, term)]
     compared = found.encoded and bool(shelf.has_vector.values[found.slot])
-    parts = [
-        f"words held: {', '.join(held) or 'none'}",
-        f"missing: {', '.join(term for term in missing if term not in beside) or 'none'}",
-        f"vectors {'compared' if compared else 'not compared'}",
-    ]
-    if beside:
-        parts.insert(1, f"in its neighbours: {', '.join(beside)}")
+    parts = []
+    if not looked_for:
+        parts.append("the query has no words to look for" + (" beside names" if query.terms else ""))
+    else:
+        parts.append(f"words held: {', '.join(held) or 'none'}")
+        if beside:
+            parts.append(f"in its neighbours: {', '.join(beside)}")
+        parts.append(f"missing: {', '.join(term for term in missing if term not in beside) or 'none'}")
+    parts.append(f"vectors {'compared' if compared else 'not compared'}")
     if _place(found) is None:
         parts.append("nothing made it a candidate (speakers' names are not looked for inside texts)")
     return "; ".join(parts)

@@ -41,6 +41,7 @@ __all__ = [
     "scan",
     "tier_counts",
     "touch",
+    "unnamed",
     "update_policy",
     "update_vectors",
 ]
@@ -243,6 +244,15 @@ def external_ids(connection: sqlite3.Connection, namespace: int, asked: Sequence
             (namespace, json.dumps(asked)),
         )
     )
+
+
+def unnamed(connection: sqlite3.Connection, namespace: int, pointer: bytes, *, until: int) -> list[tuple[Any, ...]]:
+    """Id, speaker, session and time of the memories with a text and no external id, up to an id."""
+    return connection.execute(
+        "SELECT m.id, m.speaker, m.session, m.time FROM payloads p JOIN memories m ON m.payload = p.id "
+        "WHERE p.namespace = ? AND p.pointer = ? AND m.external_id IS NULL AND m.id <= ? ORDER BY m.id",
+        (namespace, pointer, until),
+    ).fetchall()
 
 
 def scan(

@@ -94,7 +94,7 @@ class Store:
             if read_only:
                 taken = check_format(self._connection, where=self.where)
                 if not taken:
-                    raise NotAStoreError(f"{self.where} is empty; open it without read_only to make a store")
+                    raise NotAStoreError(f"{self.where} is empty; opening it for writing makes a store of it")
                 if taken < FORMAT:
                     raise FormatError(f"{self.where} has format {taken}; opening it for writing makes it {FORMAT}")
             else:

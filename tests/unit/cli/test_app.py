@@ -13,7 +13,10 @@ import pytest
 import mnemoloom
 from mnemoloom.cli import app, main
 
-COMMANDS = ("demo", "remember", "recall", "why", "chat", "stats", "export", "import", "doctor", "reembed")
+COMMANDS = (
+    *("demo", "remember", "recall", "why", "history", "list", "forget", "pin", "move", "calibrate", "chat", "stats"),
+    *("export", "import", "doctor", "reembed"),
+)
 ROOT = str(Path(mnemoloom.__file__).parents[1])
 
 

@@ -36,13 +36,13 @@ def test_known_ids_are_refused_unless_told_otherwise(ask, run, filled, tmp_path)
     code, _, err = run("import", bundle)
     assert (code, "memories.jsonl line 1" in err) == (2, True)
     assert ask("import", bundle, "--existing", "skip") == {
-        "added": 1,
+        "added": 0,
         "replaced": 0,
-        "skipped": 1,
+        "skipped": 2,
         "vectors": 0,
         "encoder": None,
     }
-    assert ask("import", bundle, "--existing", "replace")["replaced"] == 1
+    assert ask("import", bundle, "--existing", "replace")["replaced"] == 2
 
 
 def test_an_export_over_something_is_refused(run, filled, tmp_path):

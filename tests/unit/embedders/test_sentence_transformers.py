@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import threading
 
 import numpy as np
@@ -232,10 +234,18 @@ def test_progress_bars_are_as_before_once_it_is_loaded(minilm_folder):
     assert logging.is_progress_bar_enabled() == before
 
 
-def test_the_identity_is_the_folders_name_and_a_memory_prompt(minilm_folder):
-    assert SentenceTransformerEmbedder(minilm_folder, device="cpu").identity == minilm_folder.name
-    prompted = SentenceTransformerEmbedder(str(minilm_folder), device="cpu", memory_prompt="passage: ")
-    assert prompted.identity == f"{minilm_folder.name}#passage: "
+def test_the_identity_is_the_folders_name_and_a_memory_prompt(minilm_folder, tmp_path):
+    named = shutil.copytree(minilm_folder, tmp_path / "all-MiniLM")
+    assert SentenceTransformerEmbedder(named, device="cpu").identity == "all-MiniLM"
+    prompted = SentenceTransformerEmbedder(str(named), device="cpu", memory_prompt="passage: ")
+    assert prompted.identity == "all-MiniLM#passage: "
+
+
+def test_a_folder_whose_name_says_nothing_is_called_by_what_is_in_it(minilm_folder):
+    assert minilm_folder.name == "model"
+    identity = SentenceTransformerEmbedder(minilm_folder, device="cpu").identity
+    assert re.fullmatch("model-[0-9a-f]{16}", identity)
+    assert SentenceTransformerEmbedder(minilm_folder, device="cpu").identity == identity
 
 
 def test_a_given_identity_is_kept(minilm):

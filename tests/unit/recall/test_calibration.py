@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnemoloom.recall.calibration import conformal_threshold
+from mnemoloom.recall.calibration import conformal_threshold, fewest_questions
 
 SHARES = st.floats(1e-9, 1 - 1e-9)
 CONFIDENCES = st.lists(st.floats(0, 1), min_size=1, max_size=60)
@@ -55,6 +55,13 @@ def test_nine_questions_are_the_fewest_that_can_promise_nine_of_ten(n: int, enou
     found = conformal_threshold([0.5] * n, keep=0.9)
     assert (found.threshold > 0) is enough
     assert found.kept == 1.0
+
+
+@given(st.floats(1e-6, 1 - 1e-4))
+def test_the_fewest_questions_are_the_first_to_give_a_threshold(keep: float) -> None:
+    fewest = fewest_questions(keep)
+    assert conformal_threshold([0.5] * fewest, keep=keep).threshold > 0
+    assert fewest == 1 or conformal_threshold([0.5] * (fewest - 1), keep=keep).threshold == 0
 
 
 def test_the_threshold_is_the_kth_lowest() -> None:

@@ -81,6 +81,29 @@ def test_the_words_that_a_candidate_holds_and_lacks_are_told(memory: Memory) -> 
     assert stages["candidates"] == "words held: dog; missing: play, violin; vectors not compared"
 
 
+def test_the_name_of_a_speaker_is_no_missing_word(memory: Memory) -> None:
+    """It is matched with who spoke, and not looked for inside texts."""
+    told = memory.why("Where is Ann's dog?", 1)
+    assert told.parts["speaker"] > 0
+    assert told.stages[3].detail == "words held: dog; missing: none; vectors not compared"
+    assert memory.why("Where is Ann's violin?", 1).stages[3].detail.startswith("words held: none; missing: violin;")
+
+
+def test_a_profile_that_looks_for_names_tells_of_them(memory: Memory) -> None:
+    assert "missing: ann;" in memory.why("Ann dog", 1, profile="document").stages[3].detail
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("who is it", "the query has no words to look for;"),
+        ("Ann?", "the query has no words to look for beside names;"),
+    ],
+)
+def test_a_query_without_words_to_look_for_is_said_to_have_none(memory: Memory, query: str, said: str) -> None:
+    assert memory.why(query, 3).stages[3].detail.startswith(said)
+
+
 def test_a_memory_behind_the_kth_is_lost_at_the_cut(memory: Memory) -> None:
     told = memory.why("dog in the garden", 2, 1)
     assert lost_at(told) == "cut"
