@@ -13,7 +13,15 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from mnemoloom import Draft, Memory
 from mnemoloom.errors import ChatModelError, ConfigError, ValidationError
 
-from .messages import answer_draft, external_id_of, human_drafts, new_human_messages, question_of, with_memories
+from .messages import (
+    answer_draft,
+    external_id_of,
+    human_drafts,
+    label_of,
+    new_human_messages,
+    question_of,
+    with_memories,
+)
 from .recalling import Recollection
 from .scope import Scope, check_scope, memory_for
 
@@ -181,7 +189,7 @@ class RememberingChat(Runnable[LanguageModelInput, Any]):
         mine = self._memory if self._scope is None else memory_for(self._memory, self._scope, config=config)
         told = config.get("configurable") or {}
         session = told.get("thread_id") or told.get("session_id") or self._session
-        return _Turn(mine, messages, system, None if session is None else str(session))
+        return _Turn(mine, messages, system, None if session is None else label_of(session))
 
     def _block(self, turn: _Turn, config: RunnableConfig) -> str:
         return self._recollection.block(
@@ -194,8 +202,9 @@ class RememberingChat(Runnable[LanguageModelInput, Any]):
         )
 
     def _drafts(self, turn: _Turn, message: AIMessage | None) -> list[Draft]:
-        asked = human_drafts(new_human_messages(turn.messages), speaker=self._user, session=turn.session)
-        answer = None if message is None else answer_draft(message, speaker=self._assistant, session=turn.session)
+        place = {"session": turn.session, "thread": turn.session}
+        asked = human_drafts(new_human_messages(turn.messages), speaker=self._user, **place)
+        answer = None if message is None else answer_draft(message, speaker=self._assistant, **place)
         if answer is None:
             raise ChatModelError("the model answered with nothing; ask again")
         return [*asked, answer]
@@ -215,7 +224,7 @@ class _Turn(NamedTuple):
 
     @property
     def visible(self) -> list[str]:
-        return [name for message in self.messages if (name := external_id_of(message))]
+        return [name for message in self.messages if (name := external_id_of(message, self.session))]
 
     def shown(self, block: str) -> list[BaseMessage]:
         """The messages for the model."""
