@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
+import threading
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,7 @@ __all__ = ["LangChainEmbedder", "MnemoloomEmbeddings"]
 
 Vectors = list[list[float]]
 EmbedFunction = Callable[[Sequence[str]], Vectors] | Callable[[Sequence[str]], Awaitable[Vectors]]
+_making_loop = threading.Lock()
 _MODEL_NAMES = ("model", "model_name", "deployment", "repo_id")
 
 
@@ -93,10 +96,21 @@ def _identity_of(embeddings: object) -> str:
 
 
 def _awaited(answer: Awaitable[Any]) -> Any:  # noqa: ANN401 - an untrusted answer
-    """Wait for a coroutine from synchronous code: on a thread of its own, because this one may run a loop."""
+    """Wait for a coroutine from synchronous code."""
 
     async def wait() -> Any:  # noqa: ANN401
         return await answer
 
-    with ThreadPoolExecutor(1, thread_name_prefix="mnemoloom-embed") as thread:
-        return thread.submit(asyncio.run, wait()).result()
+    with _making_loop:
+        loop = _loop(os.getpid())
+    return asyncio.run_coroutine_threadsafe(wait(), loop).result()
+
+
+@lru_cache(maxsize=1)
+def _loop(_process: int) -> asyncio.AbstractEventLoop:
+    """A loop that never ends, on a thread of its own: the caller's may be the one that waits, and the connections of
+    an async client belong to the loop that they were made in. A forked process needs its own thread.
+    """
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="mnemoloom-embed", daemon=True).start()
+    return loop
