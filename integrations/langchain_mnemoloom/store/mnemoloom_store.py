@@ -26,11 +26,12 @@ from langgraph.store.base import (
 
 from mnemoloom import Config, Limits, Memory, SystemClock
 from mnemoloom.clock import Clock
+from mnemoloom.drafts import check_count
 from mnemoloom.errors import ConfigError, ValidationError
 
 from ..embeddings import LangChainEmbedder
 from .items import SOURCE, StoredItem
-from .labels import Labels, check_labels
+from .labels import Labels, check_condition, check_labels
 from .reading import Reader
 from .sweeping import Sweeper
 from .writing import Writer
@@ -101,8 +102,8 @@ class MnemoloomStore(BaseStore):
 
         Parameters
         ----------
-        index: LangGraph's IndexConfig: `embed` (an Embeddings, a function, an async function or "provider:model"),
-            `dims`, `fields`. None: nothing is indexed.
+        index: LangGraph's IndexConfig: `embed` (an Embeddings, a function, an async function or "provider:model") and
+            `fields`; `dims` is what the first vector has. None: nothing is indexed.
         identity: names the encoder, see LangChainEmbedder.
         options: further ones of `Memory.open`, such as read_only or durability.
         """
@@ -233,9 +234,9 @@ def _checked(op: Op) -> Op:
     if isinstance(op, ListNamespacesOp):
         _check_page(op.limit, op.offset)
         for condition in op.match_conditions or ():
-            check_labels(condition.path)
-        if op.max_depth is not None and op.max_depth < 1:
-            raise ValidationError(f"max_depth must be at least 1; got {op.max_depth!r}")
+            check_condition(condition)
+        if op.max_depth is not None:
+            check_count(op.max_depth, "max_depth", low=1)
         return op
     raise ValidationError(f"a store executes GetOp, PutOp, SearchOp and ListNamespacesOp; got {type(op).__name__}")
 
@@ -262,9 +263,8 @@ def _checked_key(key: object) -> str:
 
 
 def _check_page(limit: object, offset: object) -> None:
-    for name, value in (("limit", limit), ("offset", offset)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            raise ValidationError(f"{name} must be a whole number of at least 0; got {value!r}")
+    check_count(limit, "limit", low=0)
+    check_count(offset, "offset", low=0)
 
 
 def _checked_minutes(minutes: object, name: str) -> float:

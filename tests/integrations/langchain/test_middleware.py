@@ -301,11 +301,11 @@ def test_what_no_store_can_hold_is_left_out_of_a_message(memory):
 
 
 def test_messages_of_two_threads_that_bear_one_id_are_both_kept(memory):
-    agent, _ = agent_saying(memory, AIMessage("Noted.", id="2"), AIMessage("I see.", id="2"), checkpointer=InMemorySaver())
+    agent, _ = agent_saying(
+        memory, AIMessage("Noted.", id="2"), AIMessage("I see.", id="2"), checkpointer=InMemorySaver()
+    )
     for thread, text in (("t1", TEA), ("t2", "I live in Oslo.")):
-        agent.invoke(
-            {"messages": [HumanMessage(text, id="1")]}, {"configurable": {"thread_id": thread}}, context=ANN
-        )
+        agent.invoke({"messages": [HumanMessage(text, id="1")]}, {"configurable": {"thread_id": thread}}, context=ANN)
     assert [text for _, text in remembered(memory)] == [TEA, "Noted.", "I live in Oslo.", "I see."]
 
 
