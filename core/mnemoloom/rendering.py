@@ -28,7 +28,11 @@ MEMORY_RULES = (
 
 _LONGEST = 4000  # characters of a memory
 _TAGS = frozenset("<>&`")
-_HIDDEN = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
+_HIDDEN = ("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp")
+# what else Unicode has as Default_Ignorable_Code_Point, and the blank pattern of Braille: shown as nothing
+_INVISIBLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
 _BYTES_A_TOKEN = 4.0  # English prose; other scripts take more bytes a character and more tokens a byte alike
 _FENCE = re.compile(r"\[begin (memories-[0-9a-f]{16})\].*?(?:\[end \1\]\s*|\Z)", re.DOTALL)
 _FENCE_LINES = "[begin memories-0123456789abcdef]\n\n[end memories-0123456789abcdef]"
@@ -90,7 +94,8 @@ def _line(record: Record) -> str:
 
 
 def _escaped(character: str) -> str:
-    if character not in _TAGS and unicodedata.category(character) not in _HIDDEN:
+    hidden = unicodedata.category(character) in _HIDDEN or _INVISIBLE.match(character)
+    if character not in _TAGS and not hidden:
         return character
     # as JSON does: code units of UTF-16
     units = character.encode("utf-16-be", "surrogatepass")

@@ -123,3 +123,13 @@ def test_a_budget_of_nothing_is_refused(budget):
 
 def test_four_bytes_are_a_token():
     assert [estimated_tokens(text) for text in ("", "a", "abcd", "abcde", "\u4e2d\u6587")] == [0, 1, 1, 2, 2]
+
+
+@pytest.mark.parametrize(
+    "invisible", list("\u034f\u115f\u17b4\u180b\u2065\u2800\u3164\ufe0f\uffa0\ufff0\U000e0101\U000e0fff")
+)
+def test_what_is_shown_as_nothing_is_escaped(invisible):
+    """A sentence can be hidden in variation selectors behind a letter, and a model reads it."""
+    shown = fenced(records([f"tea{invisible}"]))
+    assert invisible not in shown
+    assert parsed(shown)[0]["text"] == f"tea{invisible}"
