@@ -14,10 +14,11 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.runnables import run_in_executor
 from langchain_core.vectorstores import VectorStore
 from langchain_core.vectorstores.utils import maximal_marginal_relevance
+from numpy.typing import NDArray
 
 from mnemoloom import Draft, Memory, Nearest, Record, where
-from mnemoloom.drafts import check_count
-from mnemoloom.errors import EmbedderError, ValidationError
+from mnemoloom.drafts import check_count, check_text
+from mnemoloom.errors import EmbedderError, UnknownMemoryError, ValidationError
 
 from .document_filters import FilterArgument, parse_document_filter
 from .embeddings import LangChainEmbedder, MnemoloomEmbeddings
@@ -106,7 +107,7 @@ class MnemoloomVectorStore(VectorStore):
 
         Raises ValidationError (a ValueError) for lists of different lengths, and for what cannot be stored.
         """
-        drafts = _drafts(list(texts), metadatas, ids)
+        drafts = _drafts(texts, metadatas, ids)
         self.memory.remember_many(drafts)
         return [str(draft.external_id) for draft in drafts]
 
@@ -118,7 +119,7 @@ class MnemoloomVectorStore(VectorStore):
         ids: list[str | None] | list[str] | None = None,
         **_: Any,  # noqa: ANN401
     ) -> list[str]:
-        drafts = _drafts(list(texts), metadatas, ids)
+        drafts = _drafts(texts, metadatas, ids)
         await self.memory.aremember_many(drafts)
         return [str(draft.external_id) for draft in drafts]
 
@@ -150,7 +151,7 @@ class MnemoloomVectorStore(VectorStore):
         return await run_in_executor(None, self.get_by_ids, ids)
 
     def _named(self, ids: Sequence[str]) -> Iterator[Record]:
-        asked = list(ids)
+        asked = _checked_ids(ids)
         for start in range(0, len(asked), _CHUNK):
             yield from self.memory.records(where("external_id").is_in(asked[start : start + _CHUNK]))
 
@@ -229,6 +230,7 @@ class MnemoloomVectorStore(VectorStore):
         embedder = self.memory.embedder
         if embedder is None:
             raise EmbedderError("a search by meaning needs an embedder; open the memory with embedder=…")
+        query = check_text(query, limits=self.memory.limits, name="query")
         row = np.asarray(embedder.embed([query], query=True))[0]
         return self.max_marginal_relevance_search_by_vector(row.tolist(), k, fetch_k, lambda_mult, filter)
 
@@ -254,12 +256,14 @@ class MnemoloomVectorStore(VectorStore):
     ) -> list[Document]:
         """As `max_marginal_relevance_search`, for a vector."""
         k, fetch_k = check_count(k, "k", low=0), check_count(fetch_k, "fetch_k", low=0)
-        found = list(islice(self._ranked(filter, vector=embedding), fetch_k))
+        if not 0.0 <= lambda_mult <= 1.0:
+            raise ValidationError(f"lambda_mult must be in [0, 1]; got {lambda_mult!r}")
+        found = [record for record, _ in islice(self._ranked(filter, vector=embedding), fetch_k)]
+        found, rows = self._with_vectors(found)
         if not found or not k:
             return []
-        rows = self.memory.vectors([record.id for record, _ in found])
         chosen = maximal_marginal_relevance(np.asarray(embedding, np.float32), list(rows), lambda_mult, k)
-        return [_document(found[place][0]) for place in chosen]
+        return [_document(found[place]) for place in chosen]
 
     async def amax_marginal_relevance_search_by_vector(
         self,
@@ -273,6 +277,14 @@ class MnemoloomVectorStore(VectorStore):
         return await run_in_executor(
             None, self.max_marginal_relevance_search_by_vector, embedding, k, fetch_k, lambda_mult, filter
         )
+
+    def _with_vectors(self, found: list[Record]) -> tuple[list[Record], NDArray[np.float32]]:
+        """Those of the records that are still there, and their vectors, shape (n, d)."""
+        while True:
+            try:
+                return found, self.memory.vectors([record.id for record in found])
+            except UnknownMemoryError as error:  # noqa: PERF203 - forgotten in the meantime, which is rare
+                found = [record for record in found if record.id != error.memory_id]
 
     def _select_relevance_score_fn(self) -> Callable[[float], float]:
         """A cosine is a relevance as it stands; what points away from the query has none."""
@@ -313,8 +325,11 @@ def _document(record: Record) -> Document:
 
 
 def _drafts(
-    texts: Sequence[str], metadatas: Sequence[dict[str, Any]] | None, ids: Sequence[str | None] | None
+    texts: Iterable[str], metadatas: Sequence[dict[str, Any]] | None, ids: Sequence[str | None] | None
 ) -> list[Draft]:
+    if isinstance(texts, str):
+        raise ValidationError(f"texts must be a list of texts; got the string {texts[:40]!r}")
+    texts = list(texts)
     for name, column in (("metadatas", metadatas), ("ids", ids)):
         if column is not None and len(column) != len(texts):
             raise ValidationError(f"there must be as many {name} as texts; got {len(column)} for {len(texts)} texts")
@@ -344,6 +359,12 @@ def _deleted(ids: list[str] | None, delete_all: bool) -> list[str] | None:
     """The ids to remove, None for all."""
     if delete_all == (ids is not None):
         raise ValidationError("delete takes a list of ids, or delete_all=True to remove every document; one of them")
-    if isinstance(ids, str):
-        raise ValidationError(f"delete takes a list of ids; got the string {ids!r}")
-    return ids
+    return None if ids is None else _checked_ids(ids)
+
+
+def _checked_ids(ids: Iterable[str]) -> list[str]:
+    """The ids as a list; a number is none, because the core takes it for a memory's own."""
+    asked = None if isinstance(ids, str) else list(ids)
+    if asked is None or not all(isinstance(each, str) for each in asked):
+        raise ValidationError(f"ids must be a list of strings; got {ids!r}")
+    return asked

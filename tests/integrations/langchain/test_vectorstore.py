@@ -157,7 +157,7 @@ def test_lists_of_different_lengths_are_refused_and_nothing_is_added(
 
 def test_everything_is_deleted_only_on_demand(store: MnemoloomVectorStore) -> None:
     for call in ({}, {"ids": ["d2000"], "delete_all": True}, {"ids": "d2000"}):
-        with pytest.raises(ValidationError, match="delete takes"):
+        with pytest.raises(ValidationError, match="delete takes|list of strings"):
             store.delete(**call)
     assert store.delete(["d2000", "no such id"])
     assert len(store.memory) == len(DOCUMENTS) - 1
@@ -243,3 +243,37 @@ def test_vectors_come_from_the_encoder_as_documents_and_queries() -> None:
     assert stored[1] == pytest.approx(row / np.linalg.norm(row), abs=1e-6)
     assert [document.page_content for document in store.similarity_search("a", 1)] == ["query: a"]
     store.memory.close()
+
+
+def test_one_string_is_no_list_of_texts(store: MnemoloomVectorStore) -> None:
+    for add in (store.add_texts, lambda texts: asyncio.run(store.aadd_texts(texts))):
+        with pytest.raises(ValidationError, match="list of texts"):
+            add("a red boat")
+    assert len(store.memory) == len(DOCUMENTS)
+
+
+def test_a_number_is_no_id_of_a_document(store: MnemoloomVectorStore) -> None:
+    """The core would take it for the number of a memory, which may be any document's."""
+    number = store.memory.get("d2000").id
+    for call in (store.delete, store.get_by_ids, lambda ids: asyncio.run(store.adelete(ids))):
+        for ids_given in ([number], "d2000", [None]):
+            with pytest.raises(ValidationError, match="list of strings"):
+                call(ids_given)  # type: ignore[arg-type]
+    assert len(store.memory) == len(DOCUMENTS)
+
+
+def test_mmr_goes_on_without_what_is_deleted_meanwhile(store: MnemoloomVectorStore) -> None:
+    def keeps(document: Document) -> bool:
+        if document.id != "d2000":
+            store.delete(["d2000", "d2003"])
+        return True
+
+    found = store.max_marginal_relevance_search("red boat", k=3, fetch_k=5, filter=keeps)
+    assert len(found) == 3
+    assert not {"d2000", "d2003"} & set(ids(found))
+
+
+@pytest.mark.parametrize("options", [{"lambda_mult": 7}, {"lambda_mult": float("nan")}, {"k": -1}, {"query": " "}])
+def test_mmr_refuses_what_it_cannot_weigh(store: MnemoloomVectorStore, options: Any) -> None:
+    with pytest.raises(ValidationError):
+        store.max_marginal_relevance_search(**{"query": "boat", **options})
