@@ -67,15 +67,23 @@ __all__ = [
 ]
 
 
-# The library that a module cannot do without, and the extra that brings it; for the others, langchain-core.
-_NEEDS = {"classic": ("langchain_classic", "langchain-classic"), "scope": ("mnemoloom", "langchain")}
+# The extra of a module, and the libraries that it cannot do without; for the others, langchain-core.
+_NEEDS = {
+    "classic": ("langchain-classic", "langchain_core", "langchain_classic"),
+    "middleware": ("langchain", "langchain_core", "langgraph", "langchain"),
+    "ollama": ("langchain-ollama", "langchain_core", "langgraph", "langchain", "langchain_ollama"),
+    "scope": ("langchain",),
+    "store": ("langchain", "langchain_core", "langgraph"),
+    "tools": ("langchain", "langchain_core", "langgraph"),
+}
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    library, extra = _NEEDS.get(_HOMES[name], ("langchain_core", "langchain"))
-    require(library, extra=extra)
+    extra, *libraries = _NEEDS.get(_HOMES[name], ("langchain", "langchain_core"))
+    for library in libraries:
+        require(library, extra=extra)
     value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
     globals()[name] = value
     return value
