@@ -7,7 +7,6 @@ the conversation itself, without any block of memories that a model may have rep
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from hashlib import blake2b
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
@@ -15,17 +14,17 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from mnemoloom.records import Draft
 from mnemoloom.rendering import MEMORY_RULES, unfenced
 
+from .naming import digest_of, label_of
+
 __all__ = [
     "answer_draft",
     "external_id_of",
     "human_drafts",
-    "label_of",
     "new_human_messages",
     "question_of",
     "with_memories",
 ]
 
-_PLAIN_LABEL = 200  # characters
 _UNSTORABLE = {0: None, **dict.fromkeys(range(0xD800, 0xE000))}  # NUL and unpaired surrogates
 
 
@@ -81,14 +80,7 @@ def external_id_of(message: BaseMessage, thread: str | None) -> str | None:
     """
     if not message.id:
         return None
-    return f"message/{label_of(message.id) if thread is None else _digest(f'{len(thread)}/{thread}/{message.id}')}"
-
-
-def label_of(name: object) -> str:
-    """The name of a thread, message or model as a label that memory can keep: itself, or else its digest."""
-    text = str(name)
-    plain = text.strip() and len(text) <= _PLAIN_LABEL and text.isprintable()
-    return text if plain else _digest(text)
+    return f"message/{label_of(message.id) if thread is None else digest_of(f'{len(thread)}/{thread}/{message.id}')}"
 
 
 def with_memories(
@@ -124,10 +116,6 @@ def _joined(first: str | list[Any], second: str | list[Any]) -> str | list[Any]:
 
 def _blocks(content: str | list[Any]) -> list[Any]:
     return [{"type": "text", "text": f"{content}\n\n"}] if isinstance(content, str) else content
-
-
-def _digest(text: str) -> str:
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 def _text(message: BaseMessage) -> str:

@@ -27,11 +27,11 @@ from .messages import (
     answer_draft,
     external_id_of,
     human_drafts,
-    label_of,
     new_human_messages,
     question_of,
     with_memories,
 )
+from .naming import label_of
 from .recalling import Recollection
 from .scope import PER_USER, Scope, check_scope, memory_for
 

@@ -29,7 +29,7 @@ def create_ollama_chat(
     model: str,
     schema: Any = None,  # noqa: ANN401 - a pydantic class, a TypedDict or a JSON Schema
     system_prompt: str | None = None,
-    scope: Scope | None = None,
+    scope: tuple[str, ...] | None = None,
     recollection: Recollection | None = None,
     session: str | None = None,
     user: str = "user",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -17,13 +18,13 @@ from .messages import (
     answer_draft,
     external_id_of,
     human_drafts,
-    label_of,
     new_human_messages,
     question_of,
     with_memories,
 )
+from .naming import label_of
 from .recalling import Recollection
-from .scope import Scope, check_scope, memory_for
+from .scope import check_scope, memory_for
 
 __all__ = ["RememberingChat"]
 
@@ -60,7 +61,7 @@ class RememberingChat(Runnable[LanguageModelInput, Any]):
         *,
         schema: Any = None,  # noqa: ANN401 - whatever the model's with_structured_output takes
         system_prompt: str | None = None,
-        scope: Scope | None = None,
+        scope: tuple[str, ...] | None = None,
         recollection: Recollection | None = None,
         session: str | None = None,
         user: str = "user",
@@ -68,6 +69,8 @@ class RememberingChat(Runnable[LanguageModelInput, Any]):
     ) -> None:
         if not user.strip() or not assistant.strip():
             raise ConfigError(f"user and assistant must be names; got {user!r} and {assistant!r}")
+        if callable(scope):
+            raise ConfigError("a chat has no runtime to give to a function; its scope must be labels")
         self._memory, self._scope = memory, None if scope is None else check_scope(scope)
         self._model = model
         self._structured = None if schema is None else model.with_structured_output(schema, include_raw=True)
@@ -248,4 +251,12 @@ def _filled(result: Any) -> tuple[AIMessage, Any]:  # noqa: ANN401 - what includ
     raw, value, error = result["raw"], result["parsed"], result["parsing_error"]
     if error is not None or value is None:
         raise ChatModelError(f"the model did not answer in the form that was asked for: {raw.text[:200]!r}") from error
-    return raw, value
+    return _as_said(raw), value
+
+
+def _as_said(raw: AIMessage) -> AIMessage:
+    """The answer with its text; a model that fills a form by calling a tool has put it into the call."""
+    if not raw.tool_calls:
+        return raw
+    filled = json.dumps(raw.tool_calls[0]["args"], ensure_ascii=False)
+    return raw.model_copy(update={"content": filled, "tool_calls": []})

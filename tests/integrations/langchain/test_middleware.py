@@ -532,6 +532,7 @@ def test_a_memory_that_fails_stops_the_run_before_the_model_is_asked(open_memory
         {"expand": -1},
         {"min_confidence": 1.5},
         {"min_confidence": "sure"},
+        {"min_confidence": True},
         {"where": {"$frobnicate": 1}},
         {"user": " "},
         {"assistant": ""},
