@@ -30,6 +30,7 @@ from mnemoloom.embedders import HashingEmbedder
 from mnemoloom.errors import (
     ConfigError,
     EmbedderError,
+    FilterError,
     NamespaceError,
     ReadOnlyError,
     StoreClosedError,
@@ -483,3 +484,38 @@ def test_scores_are_the_cosines_of_the_best_text(store: MnemoloomStore) -> None:
     assert [item.score for item in found] == sorted((item.score for item in found), reverse=True)
     paged = [item.key for offset in range(0, 40, 7) for item in store.search((), query=query, limit=7, offset=offset)]
     assert paged == keys(found)
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ({"owner": {"name": "Ann"}}, ["more", "only"]),
+        ({"owner": {"$eq": {"name": "Ann"}}}, ["only"]),
+        ({"owner": {"$ne": {"name": "Ann"}}}, ["list", "more", "null"]),
+        ({"owner": {"$eq": {"age": None}}}, ["null"]),
+        ({"owner": [{"name": "Ann"}]}, ["list"]),
+        ({"owner": {"$eq": [{"name": "Ann"}]}}, []),
+    ],
+)
+def test_an_object_below_an_operator_stands_for_itself(store: MnemoloomStore, asked: Any, found: list[str]) -> None:
+    owners = {
+        "only": {"name": "Ann"},
+        "more": {"name": "Ann", "age": 3},
+        "list": [{"name": "Ann", "age": 3}],
+        "null": {"age": None},
+    }
+    store.batch([PutOp(ANN, key, {"owner": owner}) for key, owner in owners.items()])
+    assert sorted(keys(store.search(ANN, filter=asked))) == found
+
+
+def nested(levels: int) -> dict[str, Any]:
+    deep: dict[str, Any] = {}
+    for _ in range(levels):
+        deep = {"a": deep}
+    return deep
+
+
+@pytest.mark.parametrize("asked", [{"$or": [{"n": 1}, {"n": 2}]}, {"$and": []}, {"a": {"b": {"$c": 1}}}, nested(5000)])
+def test_a_filter_that_would_silently_match_nothing_is_refused(store: MnemoloomStore, asked: Any) -> None:
+    with pytest.raises(FilterError):
+        store.search(ANN, filter=asked)

@@ -157,7 +157,7 @@ def test_lists_of_different_lengths_are_refused_and_nothing_is_added(
 
 def test_everything_is_deleted_only_on_demand(store: MnemoloomVectorStore) -> None:
     for call in ({}, {"ids": ["d2000"], "delete_all": True}, {"ids": "d2000"}):
-        with pytest.raises(ValidationError, match="delete takes|list of strings"):
+        with pytest.raises(ValidationError, match=r"delete takes|list of strings"):
             store.delete(**call)
     assert store.delete(["d2000", "no such id"])
     assert len(store.memory) == len(DOCUMENTS) - 1
