@@ -208,9 +208,11 @@ class RememberingChat(Runnable[LanguageModelInput, Any]):
         place = {"session": turn.session, "thread": turn.session}
         asked = human_drafts(new_human_messages(turn.messages), speaker=self._user, **place)
         answer = None if message is None else answer_draft(message, speaker=self._assistant, **place)
-        if answer is None:
+        if answer is not None:
+            return [*asked, answer]
+        if message is None or not str(message.text).strip():
             raise ChatModelError("the model answered with nothing; ask again")
-        return [*asked, answer]
+        return asked  # an answer that only repeats what was recalled is none to remember
 
 
 class _Turn(NamedTuple):

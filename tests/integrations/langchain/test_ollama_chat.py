@@ -355,3 +355,11 @@ def test_messages_of_two_threads_that_bear_one_id_are_both_kept(server, memory):
 def test_the_name_of_a_thread_may_be_anything(server, memory, ask, thread):
     ask(chat_on(server, memory), MOVED, configurable={"thread_id": thread})
     assert len({record.session for record in memory.records()} - {None}) == 1
+
+
+def test_an_answer_that_only_repeats_what_was_recalled_is_given_and_not_remembered(memory, ask):
+    memory.remember(MOVED, speaker="user")
+    repeat = lambda body: body["messages"][-1]["content"].removesuffix(ASKED).strip()  # noqa: E731
+    with OllamaServer(otherwise=repeat) as server:
+        assert MOVED in ask(chat_on(server, memory), ASKED)
+    assert remembered(memory) == [("user", MOVED), ("user", ASKED)]
