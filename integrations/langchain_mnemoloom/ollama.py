@@ -47,7 +47,7 @@ def create_ollama_chat(
 
     `memory` is used as it is, unless a `scope` says whose memories each call may use. The other parameters are those
     of `RememberingChat`, and `host`, `patience`, `timeout`, `allow_remote` and `options` those of
-    `chat_ollama.ollama_chat_model`. A turn that fails leaves nothing in memory.
+    `ollama_chat_model`. A turn that fails leaves nothing in memory.
 
     Raises
     ------
