@@ -61,7 +61,7 @@ class MnemoloomStore(BaseStore):
     index=False is in no answer to a query; a value that is not JSON is refused.
 
     Within one batch all reads come before all writes. Each namespace of a batch is written in one transaction.
-    A label may be anything but empty, and without periods: `escape_label` writes emails and other texts as labels.
+    A label may be anything but blank, without periods: `escape_label` writes emails and other texts as labels.
     """
 
     supports_ttl = True
