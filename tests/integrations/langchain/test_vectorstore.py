@@ -78,6 +78,13 @@ FILTERS: list[tuple[Any, set[str]]] = [
     (where("metadata.year").gt(2009) & where("external_id").ne("d2010"), {"d2011"}),
     (lambda document: document.metadata["year"] % 5 == 0, {"d2000", "d2005", "d2010"}),
     ({"colour": ["red"]}, set()),
+    ({"$or": [{"year": 2001}, {"year": 2002}]}, {"d2001", "d2002"}),
+    ({"$and": [{"colour": "red"}, {"year": {"$gt": 2002}}]}, {"d2003"}),
+    ({"$not": {"year": {"$gt": 2000}}}, {"d2000"}),
+    ({"colour": "blue", "$or": [{"year": 2001}, {"$not": {"year": {"$lt": 2007}}}]}, {"d2007"}),
+    ({"$or": [{"colour": ["red"]}, {"colour": "red", "year": 2001}]}, {"d2001"}),
+    ({"$not": {"$or": [{"colour": {"$ne": ["red"]}}, {"year": 2001}]}}, set()),
+    ({"$and": [{"$not": {"colour": ["red"]}}, {"year": 2001}]}, {"d2001"}),
 ]
 
 
@@ -225,10 +232,40 @@ def test_without_an_encoder_a_search_by_meaning_says_so() -> None:
                 search("boat")
 
 
-@pytest.mark.parametrize("bad", ["colour", {"colour": {"$like": "r"}}, {"colour": {"$gt": [1]}}, {3: 4}, [1]])
+def nested(levels: int) -> dict[str, Any]:
+    found: dict[str, Any] = {"colour": ["red"]}
+    for _ in range(levels):
+        found = {"$not": found}
+    return found
+
+
+MEANINGLESS: list[Any] = [
+    "colour",
+    {"colour": {"$like": "r"}},
+    {"colour": {"$gt": [1]}},
+    {3: 4},
+    [1],
+    {"$nor": [{"colour": "red"}]},
+    {"$or": {"colour": "red"}},
+    {"$or": []},
+    {"$and": [{}]},
+    {"$not": [{"colour": "red"}]},
+    nested(2_000),
+]
+
+
+@pytest.mark.parametrize("bad", MEANINGLESS, ids=range(len(MEANINGLESS)))
 def test_a_filter_that_means_nothing_is_refused(store: MnemoloomVectorStore, bad: Any) -> None:
     with pytest.raises(FilterError):
         store.similarity_search("boat", filter=bad)
+
+
+def test_a_key_written_as_a_field_of_the_core_is_refused(store: MnemoloomVectorStore) -> None:
+    for bad in ({"metadata.year": 2001}, {"$or": [{"metadata.year": 2001}]}):
+        with pytest.raises(FilterError, match="'year', not 'metadata.year'"):
+            store.similarity_search("boat", filter=bad)
+    store.add_texts(["a canoe"], [{"metadata.year": 2001}], ids=["canoe"])
+    assert ids(store.similarity_search("boat", filter=where("metadata", "metadata.year").eq(2001))) == ["canoe"]
 
 
 def test_vectors_come_from_the_encoder_as_documents_and_queries() -> None:
