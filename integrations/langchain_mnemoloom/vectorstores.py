@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from mnemoloom import Draft, Memory, Nearest, Record, where
 from mnemoloom.drafts import check_count, check_text
-from mnemoloom.errors import EmbedderError, UnknownMemoryError, ValidationError
+from mnemoloom.errors import ConfigError, EmbedderError, UnknownMemoryError, ValidationError
+from mnemoloom.ports import Embedder
 
 from .document_filters import FilterArgument, parse_document_filter
 from .embeddings import LangChainEmbedder, MnemoloomEmbeddings
@@ -31,7 +32,11 @@ Scored = list[tuple[Document, float]]
 
 
 class MnemoloomVectorStore(VectorStore):
-    """`MnemoloomVectorStore(memory.at("docs"))`, or `MnemoloomVectorStore.from_texts(texts, embedding, path="./docs")`.
+    """Documents found by meaning, in one folder.
+
+    >>> store = MnemoloomVectorStore.from_texts(texts, embedding, path="./docs")  # doctest: +SKIP
+    >>> store = MnemoloomVectorStore.open("./docs", embedding)  # the next time  # doctest: +SKIP
+    >>> store = MnemoloomVectorStore(memory.at("docs"))  # of a memory with an embedder  # doctest: +SKIP
 
     A document is a memory: its text, its metadata (JSON values), and its id as the external id. Adding an id again
     replaces the document. Scores are cosines, higher is better; every document is compared.
@@ -39,10 +44,23 @@ class MnemoloomVectorStore(VectorStore):
     A `filter` is a dict about the metadata ({"year": {"$gte": 2024}}), a filter of mnemoloom, or a function of a
     document, and acts before the k best are taken. One vector store sees one namespace.
 
-    For the ranking by words, names and dates as well, use `MnemoloomRetriever`, or `memory.recall`.
+    For the ranking by words, names and dates as well, use `MnemoloomRetriever`, or `memory.recall`. Without an encoder
+    that is all there is: a memory that has none keeps documents, and a search by meaning raises EmbedderError.
+
+    Raises
+    ------
+    ConfigError: anything but an open memory is given.
     """
 
-    def __init__(self, memory: Memory) -> None:
+    memory: Memory
+
+    def __init__(self, memory: Memory | None = None, **others: Any) -> None:  # noqa: ANN401 - told what to call instead
+        if not isinstance(memory, Memory) or others:
+            given = ", ".join([*([] if memory is None else [type(memory).__name__]), *(f"{name}=…" for name in others)])
+            raise ConfigError(
+                f"MnemoloomVectorStore takes an open Memory; got {given or 'nothing'}. "
+                "To open a folder with an encoder: MnemoloomVectorStore.open(path, embedding)"
+            )
         self.memory = memory
 
     @property
@@ -54,6 +72,24 @@ class MnemoloomVectorStore(VectorStore):
         return None if embedder is None else MnemoloomEmbeddings(embedder)
 
     @classmethod
+    def open(
+        cls,
+        path: str | Path,
+        embedding: Embeddings,
+        *,
+        namespace: tuple[str, ...] = ("default",),
+        identity: str | None = None,
+        **options: Any,  # noqa: ANN401 - those of Memory.open
+    ) -> MnemoloomVectorStore:
+        """Open the folder at `path`, or make one; close `memory` when done.
+
+        `identity` names the encoder, see LangChainEmbedder. Raises ConfigError, StoreError, and EmbedderMismatchError
+        if the folder was filled with another encoder.
+        """
+        embedder = LangChainEmbedder(embedding, identity=identity)
+        return cls(Memory.open(path, namespace=namespace, embedder=embedder, **options))
+
+    @classmethod
     def from_texts(
         cls,
         texts: Iterable[str],
@@ -62,22 +98,14 @@ class MnemoloomVectorStore(VectorStore):
         *,
         ids: list[str] | None = None,
         path: str | Path = ":memory:",
-        namespace: tuple[str, ...] = ("default",),
-        identity: str | None = None,
-        **options: Any,  # noqa: ANN401 - those of Memory.open
+        **options: Any,  # noqa: ANN401 - those of `open`
     ) -> MnemoloomVectorStore:
-        """Open the folder at `path`, or make one, and add texts to it.
-
-        `identity` names the encoder, see LangChainEmbedder. Close `memory` when done.
-        """
-        memory = Memory.open(
-            path, namespace=namespace, embedder=LangChainEmbedder(embedding, identity=identity), **options
-        )
-        store = cls(memory)
+        """`open` the folder at `path`, and add texts to it."""
+        store = cls.open(path, embedding, **options)
         try:
             store.add_texts(texts, metadatas, ids=ids)
         except BaseException:
-            memory.close()
+            store.memory.close()
             raise
         return store
 
@@ -227,9 +255,7 @@ class MnemoloomVectorStore(VectorStore):
 
         `lambda_mult` runs from 0 (as different as can be) to 1 (nearest alone).
         """
-        embedder = self.memory.embedder
-        if embedder is None:
-            raise EmbedderError("a search by meaning needs an embedder; open the memory with embedder=…")
+        embedder = self._encoder()
         query = check_text(query, limits=self.memory.limits, name="query")
         row = np.asarray(embedder.embed([query], query=True))[0]
         return self.max_marginal_relevance_search_by_vector(row.tolist(), k, fetch_k, lambda_mult, filter)
@@ -278,6 +304,15 @@ class MnemoloomVectorStore(VectorStore):
             None, self.max_marginal_relevance_search_by_vector, embedding, k, fetch_k, lambda_mult, filter
         )
 
+    def _encoder(self) -> Embedder:
+        embedder = self.memory.embedder
+        if embedder is None:
+            raise EmbedderError(
+                "a vector store needs an embedder to search by meaning, and this one's memory was opened without: "
+                "use MnemoloomVectorStore.open(path, embedding), or Memory.open(path, embedder=…) and memory.reembed()"
+            )
+        return embedder
+
     def _with_vectors(self, found: list[Record]) -> tuple[list[Record], NDArray[np.float32]]:
         """Those of the records that are still there, and their vectors, shape (n, d)."""
         while True:
@@ -307,6 +342,8 @@ class MnemoloomVectorStore(VectorStore):
     ) -> Iterator[tuple[Record, float]]:
         """Every memory that the filter keeps and its cosine, best first; looked up as far as they are taken."""
         parsed = parse_document_filter(filter)
+        if query is not None:
+            self._encoder()
         nearest: Nearest = self.memory.nearest(query, vector=vector, where=parsed.condition)
         ids, cosines = nearest.ids.tolist(), nearest.cosines.tolist()
         start, size = 0, 16

@@ -17,7 +17,7 @@ from langchain_core.vectorstores import InMemoryVectorStore
 from langchain_mnemoloom import LangChainEmbedder, MnemoloomEmbeddings, MnemoloomVectorStore
 from mnemoloom import Memory, where
 from mnemoloom.embedders import HashingEmbedder
-from mnemoloom.errors import EmbedderError, FilterError, MetadataError, ValidationError
+from mnemoloom.errors import ConfigError, EmbedderError, FilterError, MetadataError, ValidationError
 
 DOCUMENTS = [
     Document(page_content=f"{colour} {noun} of year {year}", metadata={"colour": colour, "year": year}, id=f"d{year}")
@@ -228,8 +228,30 @@ def test_without_an_encoder_a_search_by_meaning_says_so() -> None:
         store.add_texts(["a boat"])
         assert store.embeddings is None
         for search in (store.similarity_search, store.max_marginal_relevance_search):
-            with pytest.raises(EmbedderError, match="needs an embedder"):
+            with pytest.raises(EmbedderError, match=r"a vector store needs an embedder.*MnemoloomVectorStore.open"):
                 search("boat")
+
+
+def test_a_folder_is_opened_again_with_its_encoder(tmp_path: Path) -> None:
+    embedding = MnemoloomEmbeddings(HashingEmbedder(64))
+    first = MnemoloomVectorStore.from_texts(["a red boat", "a map"], embedding, path=tmp_path / "docs")
+    first.memory.close()
+    again = MnemoloomVectorStore.open(tmp_path / "docs", embedding)
+    assert [document.page_content for document in again.similarity_search("boat", 1)] == ["a red boat"]
+    again.memory.close()
+
+
+def test_what_is_no_memory_is_refused_with_the_way_to_open_one() -> None:
+    embedding: Any = MnemoloomEmbeddings(HashingEmbedder(64))
+    with Memory.open(":memory:") as memory:
+        for bad in (
+            lambda: MnemoloomVectorStore(embedding=embedding),
+            lambda: MnemoloomVectorStore(embedding, path="./docs"),
+            lambda: MnemoloomVectorStore(memory, embedding=embedding),
+            lambda: MnemoloomVectorStore(),
+        ):
+            with pytest.raises(ConfigError, match=r"MnemoloomVectorStore.open\(path, embedding\)"):
+                bad()
 
 
 def nested(levels: int) -> dict[str, Any]:
