@@ -13,7 +13,15 @@ from typing import Any
 import numpy as np
 from langchain_core.embeddings import Embeddings
 
-from mnemoloom.errors import ConfigError, EmbedderError, EmbedderTimeoutError, EmbedderUnavailableError, LoomError
+from mnemoloom.drafts import check_count
+from mnemoloom.errors import (
+    ConfigError,
+    EmbedderAnswerError,
+    EmbedderError,
+    EmbedderTimeoutError,
+    EmbedderUnavailableError,
+    LoomError,
+)
 from mnemoloom.ports import Embedder, Rows
 
 __all__ = ["LangChainEmbedder", "MnemoloomEmbeddings"]
@@ -32,14 +40,18 @@ class LangChainEmbedder:
     embeddings: the model; or, as LangGraph's index takes it, a function from texts to vectors, async ones too.
     identity: names the model so that the same name always means the same vectors. By default the class and the name
         of its model; give it where a class has no model name, or where a setting changes the vectors.
+    dims: how many numbers a vector must have; None accepts any.
     """
 
-    def __init__(self, embeddings: Embeddings | EmbedFunction, *, identity: str | None = None) -> None:
+    def __init__(
+        self, embeddings: Embeddings | EmbedFunction, *, identity: str | None = None, dims: int | None = None
+    ) -> None:
         if not isinstance(embeddings, Embeddings) and not callable(embeddings):
             raise ConfigError(f"LangChainEmbedder takes an Embeddings or a function of texts; got {embeddings!r}")
         if identity is not None and (not isinstance(identity, str) or not identity.strip()):
             raise ConfigError(f"LangChainEmbedder.identity must be a non-empty string; got {identity!r}")
         self.embeddings = embeddings
+        self._dims = None if dims is None else check_count(dims, "dims", low=1)
         self._identity = identity or _identity_of(embeddings)
 
     @property
@@ -52,8 +64,8 @@ class LangChainEmbedder:
         if not texts:
             return np.zeros((0, 0), np.float32)
         try:
-            answer = self._vectors(texts, query=query)
-            return np.asarray(answer, np.float32)
+            rows = np.asarray(self._vectors(texts, query=query), np.float32)
+            return self._of_width(rows)
         except LoomError:
             raise
         except ConnectionError as error:
@@ -62,6 +74,14 @@ class LangChainEmbedder:
             raise EmbedderTimeoutError(f"{self._identity} gave no answer in time: {error}") from error
         except Exception as error:  # a client of any provider, with errors of its own
             raise EmbedderError(f"{self._identity} failed: {type(error).__name__}: {error}") from error
+
+    def _of_width(self, rows: Rows) -> Rows:
+        if self._dims is not None and rows.shape[-1:] != (self._dims,):
+            raise EmbedderAnswerError(
+                f"{self._identity} must answer with vectors of width {self._dims}, which is what dims says; "
+                f"got an array of shape {rows.shape}"
+            )
+        return rows
 
     def _vectors(self, texts: list[str], *, query: bool) -> Any:  # noqa: ANN401 - an untrusted answer
         if not isinstance(self.embeddings, Embeddings):

@@ -103,7 +103,8 @@ class MnemoloomStore(BaseStore):
         Parameters
         ----------
         index: LangGraph's IndexConfig: `embed` (an Embeddings, a function, an async function or "provider:model") and
-            `fields`; `dims` is what the first vector has. None: nothing is indexed.
+            `fields`; if it says `dims`, a put or query whose vectors are of another width raises EmbedderAnswerError.
+            None: nothing is indexed.
         identity: names the encoder, see LangChainEmbedder.
         options: further ones of `Memory.open`, such as read_only or durability.
         """
@@ -114,7 +115,7 @@ class MnemoloomStore(BaseStore):
 
             identity, embed = identity or embed, ensure_embeddings(embed)
         if embed is not None:
-            options.setdefault("embedder", LangChainEmbedder(embed, identity=identity))
+            options.setdefault("embedder", LangChainEmbedder(embed, identity=identity, dims=index.get("dims")))
         options.setdefault("config", Config(limits=Limits(metadata_bytes=_VALUE_BYTES, metadata_depth=_VALUE_DEPTH)))
         memory = Memory.open(path, namespace=namespace, clock=clock, **options)
         fields = None if memory.embedder is None else tuple(index.get("fields") or ("$",))

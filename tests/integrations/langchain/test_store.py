@@ -449,6 +449,18 @@ def test_an_async_embedding_function_serves_plain_and_async_calls() -> None:
         assert len(store.search(ANN, query="map")) == 3
 
 
+def test_vectors_of_another_width_than_the_index_says_are_refused_and_nothing_is_put() -> None:
+    def embed(texts: Sequence[str]) -> list[list[float]]:
+        return HashingEmbedder(64).embed(list(texts)).tolist()
+
+    with MnemoloomStore.open(":memory:", index={"dims": 100, "embed": embed}) as store:
+        with pytest.raises(EmbedderError, match=r"width 100, which is what dims says; got an array of shape \(1, 64\)"):
+            store.put(ANN, "a", {"text": "a boat"})
+        assert store.search(()) == []
+    with pytest.raises(ValidationError, match="dims"):
+        MnemoloomStore.open(":memory:", index={"dims": 0, "embed": embed})
+
+
 def test_a_text_is_encoded_once_however_often_it_is_put() -> None:
     embedder = CountingEmbedder()
     with MnemoloomStore.open(":memory:", embedder=embedder, index={"fields": ["text"]}) as store:
