@@ -172,6 +172,11 @@ FAILURES = {
     "drop": (faults.drop(), ChatModelUnavailableError, "broke before the answer was complete"),
     "die midway": (faults.die_midway(2), ChatModelUnavailableError, "broke before the answer was complete"),
     "end early": (faults.end_early(2), ChatModelUnavailableError, "broke off in mid-answer"),
+    "cut line": (
+        faults.bad_json('{"model": "tiny", "message": {"ro'),
+        ChatModelUnavailableError,
+        "broke off in mid-answer",
+    ),
     "error midway": (faults.error_midway("out of memory"), ChatModelError, "in mid-answer: out of memory"),
     "refusal": (faults.status(400, '"tiny" does not support chat'), ChatModelError, '400: "tiny" does not support'),
     "busy": (faults.status(503, "server busy"), ChatModelError, "503: server busy"),

@@ -193,9 +193,9 @@ FAULTS: list[tuple[str, Any, type[Exception], str]] = [
     ("bad json", faults.bad_json(), ChatModelError, "did not answer as Ollama does"),
     ("late", faults.delay(5.0), ChatModelTimeoutError, "too long"),
     ("dies midway", faults.die_midway(), ChatModelUnavailableError, "ask again"),
+    ("ends early", faults.end_early(), ChatModelUnavailableError, "broke off in mid-answer; ask again"),
 ]
 STREAM_FAULTS: list[tuple[str, Any, type[Exception], str]] = [
-    ("ends early", faults.end_early(), ChatModelUnavailableError, "broke off"),
     ("error midway", faults.error_midway(), ChatModelError, "mid-answer"),
     ("silence midway", faults.silence_midway(5.0), ChatModelTimeoutError, "too long"),
 ]
