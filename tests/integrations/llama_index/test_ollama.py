@@ -265,6 +265,22 @@ def test_another_machine_is_asked_only_when_that_is_allowed(remember: Remember) 
     assert BoundedOllama("tiny", "http://ollama.example:11434", allow_remote=True).base_url.endswith("11434")
 
 
+@pytest.mark.parametrize("option", [{"temperatur": 1}, {"client": object()}, {"headers": {"a": "b"}}], ids=str)
+def test_an_option_that_would_do_nothing_is_refused(remember: Remember, option: dict[str, Any]) -> None:
+    memory = remember(embedder=None)
+    for make in (create_ollama_chat_engine, create_ollama_agent):
+        with pytest.raises(ConfigError, match=f"no option '{next(iter(option))}'"):
+            make(memory, model="tiny", **option)
+    with pytest.raises(ConfigError, match=f"no option '{next(iter(option))}'"):
+        create_ollama_query_engine(memory.long_term, model="tiny", **option)
+
+
+def test_a_model_can_be_written_down_and_made_again() -> None:
+    model = BoundedOllama("tiny", temperature=0.2, answer_timeout=9.0)
+    again = BoundedOllama.from_dict(model.to_dict())
+    assert (again.model, again.temperature, again.answer_timeout) == ("tiny", 0.2, 9.0)
+
+
 def test_the_context_window_can_be_asked_of_the_server(server: OllamaServer) -> None:
     assert BoundedOllama("tiny", server.url, context_window=-1).metadata.context_window == 2048
     with pytest.raises(ChatModelUnavailableError, match="ollama pull unknown"):
