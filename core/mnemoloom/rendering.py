@@ -12,7 +12,7 @@ import math
 import re
 import secrets
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from mnemoloom.errors import ValidationError
 from mnemoloom.records import Hit, Record
@@ -50,15 +50,23 @@ def unfenced(text: str) -> str:
 
 
 def fitting(
-    hits: Iterable[Hit], *, tokens: int | None = None, count_tokens: Callable[[str], int] | None = None
+    hits: Iterable[Hit],
+    *,
+    tokens: int | None = None,
+    count_tokens: Callable[[str], int] | None = None,
+    repeats: bool = False,
 ) -> list[Record]:
     """What of some hits to render: the best first, each among its neighbours, no memory twice.
 
     A neighbour that is itself a hit stands with the better one. Hits that do not fit are left out; one that fits
     only without its neighbours comes without them.
 
+    What a speaker said several times in the same words stands once, where it ranks best, as it was said last: newer
+    memories overrule older ones, so the last time is the one that counts. A hit with neighbours stands for itself.
+
     Parameters
     ----------
+    repeats: show every telling, such as to somebody who is to forget them one by one.
     tokens: how many `fenced` may take up, its two lines included; None sets no bound.
     count_tokens: counts the tokens of a text; by default `estimated_tokens`.
     """
@@ -67,7 +75,7 @@ def fitting(
     count = count_tokens or estimated_tokens
     left = math.inf if tokens is None else tokens - count(_FENCE_LINES)
     chosen: dict[int, Record] = {}
-    for hit in hits:
+    for hit in hits if repeats else _told_once(list(hits)):
         for passage in ((*hit.before, hit.record, *hit.after), (hit.record,)):
             new = _unseen(passage, chosen)
             cost = 0 if tokens is None else sum(count(_line(record) + "\n") for record in new)
@@ -81,6 +89,25 @@ def fitting(
 def estimated_tokens(text: str) -> int:
     """About how many tokens a language model makes of a text: one for every four bytes of UTF-8, rounded up."""
     return math.ceil(len(text.encode("utf-8", "surrogatepass")) / _BYTES_A_TOKEN)
+
+
+def _told_once(hits: Sequence[Hit]) -> Iterator[Hit]:
+    last: dict[tuple[str | None, str], Hit] = {}
+    for hit in hits:
+        known = last.setdefault(_telling(hit), hit)
+        if hit.record.time > known.record.time:
+            last[_telling(hit)] = hit
+    told: set[tuple[str | None, str]] = set()
+    for hit in hits:
+        if hit.before or hit.after:
+            yield hit
+        elif _telling(hit) not in told:
+            yield last[_telling(hit)]
+        told.add(_telling(hit))
+
+
+def _telling(hit: Hit) -> tuple[str | None, str]:
+    return hit.record.speaker, hit.record.text
 
 
 def _unseen(passage: Sequence[Record], seen: dict[int, Record]) -> list[Record]:

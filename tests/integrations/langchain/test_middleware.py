@@ -72,6 +72,16 @@ def test_what_was_said_in_one_thread_is_shown_to_the_model_in_another(memory):
     assert shown.text.endswith(f"\n\n{ASKED}")
 
 
+def test_what_was_said_in_several_threads_is_shown_once(memory):
+    memory.at("users", "ann").remember("I never drink coffee.", speaker="user")
+    agent, model = agent_saying(memory, "Noted.", "I know.", "Green tea.", checkpointer=InMemorySaver())
+    for thread, text in (("t1", TEA), ("t2", TEA), ("t3", ASKED)):
+        say(agent, text, thread=thread)
+    [shown] = blocks(model.seen[2])
+    assert shown.text.count(json.dumps(TEA)) == 1
+    assert "coffee" in shown.text
+
+
 def test_another_user_sees_nothing_of_it(memory):
     agent, model = agent_saying(memory, "Noted.", "I do not know.", checkpointer=InMemorySaver())
     say(agent, TEA, who=ANN)

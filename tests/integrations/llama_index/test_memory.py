@@ -55,6 +55,12 @@ def test_one_session_uses_what_another_one_has_left(remember: Remember) -> None:
     assert later.get_all() == [user("What is my dog called?")]
 
 
+def test_what_was_said_in_several_sessions_is_shown_once(remember: Remember) -> None:
+    for session in ("monday", "tuesday"):
+        remember(session_id=session).put(user("My dog is called Rex."))
+    assert shown(remember(session_id="friday").get(input="What is my dog called?")).count("Rex") == 1
+
+
 def test_another_user_is_shown_nothing_even_in_a_session_of_the_same_name(remember: Remember) -> None:
     remember("ann").put(user("My dog is called Rex."))
     bob = remember("bob")

@@ -112,6 +112,12 @@ def test_in_a_chat_the_question_itself_is_no_find_but_a_saved_fact_is(
     assert "red" in tools["search_memory"].call(query="What colour is my bike?").content
 
 
+def test_every_telling_of_a_fact_has_a_number_to_forget_it_by(ann: Memory) -> None:
+    numbers = [ann.remember("Ann owns a red bike.") for _ in range(2)]
+    found = by_name(ann)["search_memory"].call(query="bike").content
+    assert sorted(map(int, re.findall(r"\d+", found.split(", in this order")[0]))) == numbers
+
+
 def test_the_number_of_finds_is_bounded(ann: Memory) -> None:
     for i in range(10):
         ann.remember(f"bike number {i}")

@@ -78,7 +78,7 @@ class MnemoloomToolSpec(BaseToolSpec):
         return self._memory.remember(content, speaker="user", source="tool")
 
     def _shown(self, result: RecallResult) -> str:
-        found = fitting(result, tokens=self._token_limit)
+        found = fitting(result, tokens=self._token_limit, repeats=True)  # each has a number to forget it by
         if not found:
             return "Nothing about this is remembered."
         return f"Memories {', '.join(str(record.id) for record in found)}, in this order:\n{fenced(found)}"
