@@ -103,6 +103,7 @@ def test_the_type_marker_and_the_pages_are_in_the_package() -> None:
 def test_the_migration_page_runs_as_it_stands(tmp_path: Path) -> None:
     done = run(MIGRATION, tmp_path)
     assert done.returncode == 0, done.stderr
+    assert re.search(r'\[begin memories-\w+\]\n\{.*"text": "I moved to Oslo in May\."', done.stdout)
     assert "My violin is in the red case." in done.stdout
     assert "{'text': 'Ann lives in Oslo.'}" in done.stdout
 
