@@ -21,7 +21,10 @@ from .hits import as_document
 __all__ = ["MnemoloomRetriever"]
 
 _OWN = ("k", "filter", "min_score")
-_OPTIONS = (*_OWN, *(name for name in inspect.signature(Memory.recall).parameters if name not in ("self", "query", "k")))
+_OPTIONS = (
+    *_OWN,
+    *(name for name in inspect.signature(Memory.recall).parameters if name not in ("self", "query", "k")),
+)
 _WIDER = 4  # how much more is asked for when a function has refused too many
 
 

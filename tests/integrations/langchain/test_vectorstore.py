@@ -284,7 +284,7 @@ def test_a_filter_that_means_nothing_is_refused(store: MnemoloomVectorStore, bad
 
 def test_a_key_written_as_a_field_of_the_core_is_refused(store: MnemoloomVectorStore) -> None:
     for bad in ({"metadata.year": 2001}, {"$or": [{"metadata.year": 2001}]}):
-        with pytest.raises(FilterError, match="'year', not 'metadata.year'"):
+        with pytest.raises(FilterError, match=r"'year', not 'metadata\.year'"):
             store.similarity_search("boat", filter=bad)
     store.add_texts(["a canoe"], [{"metadata.year": 2001}], ids=["canoe"])
     assert ids(store.similarity_search("boat", filter=where("metadata", "metadata.year").eq(2001))) == ["canoe"]

@@ -134,7 +134,12 @@ def test_an_agent_remembers_and_uses_its_memory_tools(
     assert asyncio.run(ask(monday, "My bike is red.")) == "Noted."
     assert remembered(monday) == ["My bike is red.", "The bike of Ann is red.", "Noted."]
     offered = json.loads(server.requests[-1].raw)["tools"]
-    assert [tool["function"]["name"] for tool in offered] == ["save_memory", "search_memory", "update_memory", "forget_memory"]
+    assert [tool["function"]["name"] for tool in offered] == [
+        "save_memory",
+        "search_memory",
+        "update_memory",
+        "forget_memory",
+    ]
     server.say("Red.")
     asyncio.run(ask(remember(session_id="friday"), "What colour is my bike?"))
     assert "The bike of Ann is red." in told(server)
