@@ -73,7 +73,8 @@ class MnemoloomMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
     ----------
     memory: any handle on the store; its own namespace does not matter.
     scope: whose memories a run may use: labels, with placeholders such as "{user_id}" that the run fills in, or a
-        function of the runtime. A run that does not name its user is refused; there is no default one.
+        function of the runtime. A run that does not name its user is refused; there is no default one. On Python 3.10
+        LangGraph does not tell coroutines the run's configuration: there `ainvoke` and its like need the context.
     k, max_tokens, count_tokens, min_confidence, expand, profile, where, tags: as in `Recollection`: how many memories
         are recalled, how many tokens they may take up, how sure memory must be, how many neighbours come along, and
         the tags under which callbacks and traces see it.
