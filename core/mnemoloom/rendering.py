@@ -12,7 +12,7 @@ import math
 import re
 import secrets
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from mnemoloom.errors import ValidationError
 from mnemoloom.records import Hit, Record
@@ -28,7 +28,11 @@ MEMORY_RULES = (
 
 _LONGEST = 4000  # characters of a memory
 _TAGS = frozenset("<>&`")
-_HIDDEN = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
+_HIDDEN = ("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp")
+# what else Unicode has as Default_Ignorable_Code_Point, and the blank pattern of Braille: shown as nothing
+_INVISIBLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
 _BYTES_A_TOKEN = 4.0  # English prose; other scripts take more bytes a character and more tokens a byte alike
 _FENCE = re.compile(r"\[begin (memories-[0-9a-f]{16})\].*?(?:\[end \1\]\s*|\Z)", re.DOTALL)
 _FENCE_LINES = "[begin memories-0123456789abcdef]\n\n[end memories-0123456789abcdef]"
@@ -46,15 +50,23 @@ def unfenced(text: str) -> str:
 
 
 def fitting(
-    hits: Iterable[Hit], *, tokens: int | None = None, count_tokens: Callable[[str], int] | None = None
+    hits: Iterable[Hit],
+    *,
+    tokens: int | None = None,
+    count_tokens: Callable[[str], int] | None = None,
+    repeats: bool = False,
 ) -> list[Record]:
     """What of some hits to render: the best first, each among its neighbours, no memory twice.
 
     A neighbour that is itself a hit stands with the better one. Hits that do not fit are left out; one that fits
     only without its neighbours comes without them.
 
+    What a speaker said several times in the same words stands once, where it ranks best, as it was said last: newer
+    memories overrule older ones, so the last time is the one that counts. A hit with neighbours stands for itself.
+
     Parameters
     ----------
+    repeats: show every telling, such as to somebody who is to forget them one by one.
     tokens: how many `fenced` may take up, its two lines included; None sets no bound.
     count_tokens: counts the tokens of a text; by default `estimated_tokens`.
     """
@@ -63,7 +75,7 @@ def fitting(
     count = count_tokens or estimated_tokens
     left = math.inf if tokens is None else tokens - count(_FENCE_LINES)
     chosen: dict[int, Record] = {}
-    for hit in hits:
+    for hit in hits if repeats else _told_once(list(hits)):
         for passage in ((*hit.before, hit.record, *hit.after), (hit.record,)):
             new = _unseen(passage, chosen)
             cost = 0 if tokens is None else sum(count(_line(record) + "\n") for record in new)
@@ -79,6 +91,25 @@ def estimated_tokens(text: str) -> int:
     return math.ceil(len(text.encode("utf-8", "surrogatepass")) / _BYTES_A_TOKEN)
 
 
+def _told_once(hits: Sequence[Hit]) -> Iterator[Hit]:
+    last: dict[tuple[str | None, str], Hit] = {}
+    for hit in hits:
+        known = last.setdefault(_telling(hit), hit)
+        if hit.record.time > known.record.time:
+            last[_telling(hit)] = hit
+    told: set[tuple[str | None, str]] = set()
+    for hit in hits:
+        if hit.before or hit.after:
+            yield hit
+        elif _telling(hit) not in told:
+            yield last[_telling(hit)]
+        told.add(_telling(hit))
+
+
+def _telling(hit: Hit) -> tuple[str | None, str]:
+    return hit.record.speaker, hit.record.text
+
+
 def _unseen(passage: Sequence[Record], seen: dict[int, Record]) -> list[Record]:
     return [record for record in passage if record.id not in seen]
 
@@ -90,7 +121,8 @@ def _line(record: Record) -> str:
 
 
 def _escaped(character: str) -> str:
-    if character not in _TAGS and unicodedata.category(character) not in _HIDDEN:
+    hidden = unicodedata.category(character) in _HIDDEN or _INVISIBLE.match(character)
+    if character not in _TAGS and not hidden:
         return character
     # as JSON does: code units of UTF-16
     units = character.encode("utf-16-be", "surrogatepass")

@@ -13,10 +13,13 @@ from mnemoloom.errors import require
 
 if TYPE_CHECKING:
     from .chat_history import MnemoloomChatMessageHistory
+    from .chat_ollama import ollama_chat_model
     from .classic import MnemoloomMemory
     from .embeddings import LangChainEmbedder, MnemoloomEmbeddings
     from .middleware import MnemoloomMiddleware
     from .ollama import create_ollama_agent, create_ollama_chat
+    from .recalling import Recollection
+    from .remembering_chat import RememberingChat
     from .retrievers import MnemoloomRetriever
     from .scope import PER_USER, MemoryContext, Scope, memory_for, namespace_for
     from .store import MnemoloomStore, escape_label, unescape_label
@@ -34,6 +37,8 @@ _HOMES = {
     "MnemoloomRetriever": "retrievers",
     "MnemoloomStore": "store",
     "MnemoloomVectorStore": "vectorstores",
+    "Recollection": "recalling",
+    "RememberingChat": "remembering_chat",
     "Scope": "scope",
     "create_memory_tools": "tools",
     "create_ollama_agent": "ollama",
@@ -41,6 +46,7 @@ _HOMES = {
     "escape_label": "store",
     "memory_for": "scope",
     "namespace_for": "scope",
+    "ollama_chat_model": "chat_ollama",
     "unescape_label": "store",
 }
 
@@ -55,6 +61,8 @@ __all__ = [
     "MnemoloomRetriever",
     "MnemoloomStore",
     "MnemoloomVectorStore",
+    "Recollection",
+    "RememberingChat",
     "Scope",
     "__version__",
     "create_memory_tools",
@@ -63,19 +71,29 @@ __all__ = [
     "escape_label",
     "memory_for",
     "namespace_for",
+    "ollama_chat_model",
     "unescape_label",
 ]
 
 
-# The library that a module cannot do without, and the extra that brings it; for the others, langchain-core.
-_NEEDS = {"classic": ("langchain_classic", "langchain-classic"), "scope": ("mnemoloom", "langchain")}
+# The extra of a module, and the libraries that it cannot do without; for the others, langchain-core.
+_NEEDS = {
+    "chat_ollama": ("langchain-ollama", "langchain_core", "langchain_ollama"),
+    "classic": ("langchain-classic", "langchain_core", "langchain_classic"),
+    "middleware": ("langchain", "langchain_core", "langgraph", "langchain"),
+    "ollama": ("langchain-ollama", "langchain_core", "langgraph", "langchain", "langchain_ollama"),
+    "scope": ("langchain",),
+    "store": ("langchain", "langchain_core", "langgraph"),
+    "tools": ("langchain", "langchain_core", "langgraph"),
+}
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    library, extra = _NEEDS.get(_HOMES[name], ("langchain_core", "langchain"))
-    require(library, extra=extra)
+    extra, *libraries = _NEEDS.get(_HOMES[name], ("langchain", "langchain_core"))
+    for library in libraries:
+        require(library, extra=extra)
     value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
     globals()[name] = value
     return value

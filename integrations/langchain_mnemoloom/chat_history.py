@@ -17,6 +17,8 @@ from mnemoloom.errors import ValidationError
 from mnemoloom.filters import conjoin
 from mnemoloom.filters import where as field
 
+from .naming import is_label
+
 __all__ = ["MnemoloomChatMessageHistory"]
 
 _SOURCE = "chat-history"
@@ -33,7 +35,8 @@ class MnemoloomChatMessageHistory(BaseChatMessageHistory):
         else; system and tool messages, and messages without text, are kept, but not recalled.
     session: names the conversation.
 
-    What a message holds besides its text (tool calls, usage, names, ids, content blocks) comes back unchanged.
+    What a message holds besides its text (tool calls, usage, names, ids, content blocks) comes back unchanged. It must
+    be JSON of at most `Limits.metadata_bytes`: open the memory with more where pictures stand in the messages.
     """
 
     def __init__(self, memory: Memory, session: str) -> None:
@@ -51,7 +54,7 @@ class MnemoloomChatMessageHistory(BaseChatMessageHistory):
         return _messages(await self.memory.arecords(self._own))
 
     def add_messages(self, messages: Sequence[BaseMessage]) -> None:
-        """Add messages, all or none."""
+        """Add messages, all or none. Raises ValidationError for one that cannot be kept."""
         self.memory.remember_many(list(_drafts(messages, self.session)))
 
     async def aadd_messages(self, messages: Sequence[BaseMessage]) -> None:
@@ -87,11 +90,13 @@ def _split(message: BaseMessage) -> tuple[str | None, str]:
     """
     written = message_to_dict(message)
     text = str(message.text)
-    if not _storable(text):
-        return None, json.dumps(written)
-    if message.content == text:
+    storable = _storable(text)
+    if storable and message.content == text:
         written["data"]["content"] = None
-    return text, json.dumps(written)
+    try:
+        return text if storable else None, json.dumps(written)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValidationError(f"a message must be JSON to be kept; a {message.type} message is not: {error}") from error
 
 
 def _storable(text: str) -> bool:
@@ -100,7 +105,7 @@ def _storable(text: str) -> bool:
 
 def _speaker(message: BaseMessage) -> str:
     if isinstance(message, HumanMessage):
-        return message.name or "user"
+        return message.name if message.name and is_label(message.name) else "user"
     return "assistant" if isinstance(message, AIMessage) else message.type
 
 

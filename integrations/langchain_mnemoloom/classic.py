@@ -6,7 +6,7 @@ Needs the extra `langchain-classic`. The interface is deprecated: new programs u
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from langchain_classic.base_memory import BaseMemory
@@ -14,7 +14,8 @@ from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, get_buffer_string
 from pydantic import ConfigDict, Field, model_validator
 
-from mnemoloom import Memory, RecallResult
+from mnemoloom import Hit, Memory
+from mnemoloom.drafts import check_count
 from mnemoloom.errors import ConfigError, ValidationError
 from mnemoloom.rendering import fenced
 
@@ -64,6 +65,8 @@ class MnemoloomMemory(BaseMemory):
             raise ConfigError(
                 "return_messages is for the whole conversation (k=None); relevant memories are no dialogue"
             )
+        if self.k is not None:
+            check_count(self.k, "k", low=1, high=self.memory.limits.k)
         if self.return_docs and self.k is None:
             raise ConfigError("return_docs is for relevant memories; it needs k")
         return self
@@ -81,12 +84,15 @@ class MnemoloomMemory(BaseMemory):
         """The conversation so far, or what is relevant to the input."""
         if self.k is None:
             return {self.memory_key: self._conversation(self.chat_memory.messages)}
-        return {self.memory_key: self._relevant(self.memory.recall(self._input(inputs), self.k))}
+        question = self._input(inputs)
+        return {self.memory_key: self._relevant(self.memory.recall(question, self.k) if question.strip() else ())}
 
     async def aload_memory_variables(self, inputs: dict[str, Any]) -> dict[str, Any]:
         if self.k is None:
             return {self.memory_key: self._conversation(await self.chat_memory.aget_messages())}
-        return {self.memory_key: self._relevant(await self.memory.arecall(self._input(inputs), self.k))}
+        question = self._input(inputs)
+        found = await self.memory.arecall(question, self.k) if question.strip() else ()
+        return {self.memory_key: self._relevant(found)}
 
     def save_context(self, inputs: dict[str, Any], outputs: dict[str, str]) -> None:
         """Remember what was said: the input and the output, both or neither."""
@@ -119,10 +125,11 @@ class MnemoloomMemory(BaseMemory):
             return messages
         return get_buffer_string(messages, human_prefix=self.human_prefix, ai_prefix=self.ai_prefix)
 
-    def _relevant(self, result: RecallResult) -> list[Document] | str:
+    def _relevant(self, found: Iterable[Hit]) -> list[Document] | str:
+        hits = list(found)
         if self.return_docs:
-            return [as_document(hit) for hit in result]
-        return fenced(hit.record for hit in result) if len(result) else ""
+            return [as_document(hit) for hit in hits]
+        return fenced(hit.record for hit in hits) if hits else ""
 
 
 def _only(values: dict[str, Any], key: str | None, name: str, *, usual: str | None = None) -> str:

@@ -41,15 +41,23 @@ def parse_value_filter(
     """Read a filter such as {"color": "red", "size": {"$gte": 3}, "owner": {"name": "Ann"}, "tags": ["a", "b"]}.
 
     All entries must hold. A plain value means `$eq`; an object without operators is matched key by key, and a list
-    element by element. None matches what is missing, too. Keys are keys: "a.b" is no path.
+    element by element; an object below `$eq` or `$ne` stands for itself, whole. None matches what is missing, too.
+    Keys are keys: "a.b" is no path, and none begins with "$".
 
     Parameters
     ----------
     base: where in the record the value lies.
     operators: those that are known.
 
-    Raises FilterError for another operator, or an operand that cannot be compared.
+    Raises FilterError for another operator, an operand that cannot be compared, or one nested without end.
     """
+    try:
+        return _parsed(given, base, operators)
+    except RecursionError as error:
+        raise FilterError("a filter must not be nested so deep") from error
+
+
+def _parsed(given: Mapping[str, Any] | None, base: Path, operators: Mapping[str, Op]) -> ValueFilter:
     if given is not None and not isinstance(given, Mapping):
         raise FilterError(f"a filter must be a dict; got {given!r}")
     conditions: list[Filter] = []
@@ -74,8 +82,10 @@ class _Single:
 def _entries(path: Path, wanted: Any, operators: Mapping[str, Op]) -> Iterator[tuple[Path, _Single | Test]]:  # noqa: ANN401
     if not isinstance(path[-1], str):
         raise FilterError(f"a filter's key must be a string; got {path[-1]!r}")
+    if path[-1].startswith("$"):
+        raise FilterError(f"a filter has operators below a key, such as {{'size': {{'$gte': 3}}}}; got {path[-1]!r}")
     if not isinstance(wanted, Mapping):
-        yield path, _compared(path, Op.EQ, wanted)
+        yield path, _compared(path, Op.EQ, wanted, whole=False)
         return
     asked = [key for key in wanted if isinstance(key, str) and key.startswith("$")]
     if asked and len(asked) < len(wanted):
@@ -83,29 +93,31 @@ def _entries(path: Path, wanted: Any, operators: Mapping[str, Op]) -> Iterator[t
     for operator in asked:
         if operator not in operators:
             raise FilterError(f"filter on {path[-1]!r}: unknown operator {operator}; use one of {', '.join(operators)}")
-        yield path, _compared(path, operators[operator], wanted[operator])
+        yield path, _compared(path, operators[operator], wanted[operator], whole=True)
     if not asked:
         yield path, lambda value: isinstance(value, Mapping)
         for key, inner in wanted.items():
             yield from _entries((*path, key), inner, operators)
 
 
-def _compared(path: Path, op: Op, operand: Any) -> _Single | Test:  # noqa: ANN401
+def _compared(path: Path, op: Op, operand: Any, *, whole: bool) -> _Single | Test:  # noqa: ANN401
     if op in _OF_LISTS or not isinstance(operand, (Mapping, list, tuple)):
         return _Single(op, operand)
     if op is Op.EQ:
-        return lambda value: _fits(value, operand)
+        return lambda value: _fits(value, operand, whole=whole)
     if op is Op.NE:
-        return lambda value: not _fits(value, operand)
+        return lambda value: not _fits(value, operand, whole=whole)
     raise FilterError(f"filter on {path[-1]!r}: ${op} takes a single value; got {operand!r}")
 
 
-def _fits(value: Any, wanted: Any) -> bool:  # noqa: ANN401
-    """Whether a JSON value equals another; of an object, every wanted key must fit."""
+def _fits(value: Any, wanted: Any, *, whole: bool) -> bool:  # noqa: ANN401
+    """Whether a JSON value equals another; an object that is not to be equal as a `whole` may have further keys."""
     if isinstance(wanted, Mapping):
-        return isinstance(value, Mapping) and all(_fits(value.get(key), inner) for key, inner in wanted.items())
+        keys = isinstance(value, Mapping) and (not whole or set(value) == set(wanted))
+        return keys and all(_fits(value.get(key), inner, whole=whole) for key, inner in wanted.items())
     if isinstance(wanted, (list, tuple)):
-        return _is_list(value) and len(value) == len(wanted) and all(map(_fits, value, wanted))
+        same = _is_list(value) and len(value) == len(wanted)
+        return same and all(_fits(*pair, whole=whole) for pair in zip(value, wanted, strict=True))
     if isinstance(wanted, bool) or isinstance(value, bool):
         return value is wanted
     return bool(value == wanted)

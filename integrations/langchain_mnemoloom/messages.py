@@ -7,7 +7,6 @@ the conversation itself, without any block of memories that a model may have rep
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from hashlib import blake2b
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
@@ -15,9 +14,17 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from mnemoloom.records import Draft
 from mnemoloom.rendering import MEMORY_RULES, unfenced
 
-__all__ = ["answer_draft", "external_id_of", "human_drafts", "new_human_messages", "question_of", "with_memories"]
+from .naming import digest_of, label_of
 
-_PLAIN_ID = 200  # characters
+__all__ = [
+    "answer_draft",
+    "external_id_of",
+    "human_drafts",
+    "new_human_messages",
+    "question_of",
+    "with_memories",
+]
+
 _UNSTORABLE = {0: None, **dict.fromkeys(range(0xD800, 0xE000))}  # NUL and unpaired surrogates
 
 
@@ -38,36 +45,42 @@ def question_of(messages: Sequence[BaseMessage]) -> str:
     return "\n".join(filter(None, map(_text, new_human_messages(messages[: last + 1]))))
 
 
-def human_drafts(messages: Iterable[HumanMessage], *, speaker: str, session: str | None) -> list[Draft]:
-    """The user's messages as drafts; one without text is none."""
+def human_drafts(
+    messages: Iterable[HumanMessage], *, speaker: str, session: str | None, thread: str | None
+) -> list[Draft]:
+    """The user's messages as drafts; one without text is none. `thread`: see `external_id_of`."""
     return [
-        Draft(text=text, speaker=speaker, session=session, external_id=external_id_of(message))
+        Draft(text=text, speaker=speaker, session=session, external_id=external_id_of(message, thread))
         for message in messages
         if (text := _text(message))
     ]
 
 
-def answer_draft(message: AIMessage, *, speaker: str, session: str | None) -> Draft | None:
+def answer_draft(message: AIMessage, *, speaker: str, session: str | None, thread: str | None) -> Draft | None:
     """A model's answer as a draft; None if it only calls tools or says nothing of its own."""
     text = "" if message.tool_calls else unfenced(_text(message)).strip()
     if not text:
         return None
     told = message.response_metadata
     model = told.get("model_name") or told.get("model")
-    source = f"{told.get('model_provider') or 'model'}/{model}" if model else None
     return Draft(
-        text=text, speaker=speaker, session=session, source=source, trust="model", external_id=external_id_of(message)
+        text=text,
+        speaker=speaker,
+        session=session,
+        source=label_of(f"{told.get('model_provider') or 'model'}/{model}") if model else None,
+        trust="model",
+        external_id=external_id_of(message, thread),
     )
 
 
-def external_id_of(message: BaseMessage) -> str | None:
-    """The id under which a message is remembered, so that remembering it again replaces it."""
-    name = message.id
-    if not name:
+def external_id_of(message: BaseMessage, thread: str | None) -> str | None:
+    """The id under which a message is remembered, so that remembering it again in its thread replaces it.
+
+    Callers number the messages of a thread as they like: the same id in another thread is another message.
+    """
+    if not message.id:
         return None
-    if len(name) > _PLAIN_ID or not (name.isascii() and name.isprintable()):
-        name = blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-    return f"message/{name}"
+    return f"message/{label_of(message.id) if thread is None else digest_of(f'{len(thread)}/{thread}/{message.id}')}"
 
 
 def with_memories(

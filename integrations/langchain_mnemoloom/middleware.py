@@ -14,6 +14,7 @@ from typing import Any, Literal, cast
 
 from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage
+from langchain_core.runnables.config import ensure_config
 from langchain_core.tools import BaseTool
 from langgraph.runtime import Runtime
 
@@ -22,7 +23,15 @@ from mnemoloom.config import Profile
 from mnemoloom.errors import ConfigError
 from mnemoloom.filters import Filter
 
-from .messages import answer_draft, external_id_of, human_drafts, new_human_messages, question_of, with_memories
+from .messages import (
+    answer_draft,
+    external_id_of,
+    human_drafts,
+    new_human_messages,
+    question_of,
+    with_memories,
+)
+from .naming import label_of
 from .recalling import Recollection
 from .scope import PER_USER, Scope, check_scope, memory_for
 
@@ -64,7 +73,8 @@ class MnemoloomMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
     ----------
     memory: any handle on the store; its own namespace does not matter.
     scope: whose memories a run may use: labels, with placeholders such as "{user_id}" that the run fills in, or a
-        function of the runtime. A run that does not name its user is refused; there is no default one.
+        function of the runtime. A run that does not name its user is refused; there is no default one. On Python 3.10
+        LangGraph does not tell coroutines the run's configuration: there `ainvoke` and its like need the context.
     k, max_tokens, count_tokens, min_confidence, expand, profile, where, tags: as in `Recollection`: how many memories
         are recalled, how many tokens they may take up, how sure memory must be, how many neighbours come along, and
         the tags under which callbacks and traces see it.
@@ -73,8 +83,8 @@ class MnemoloomMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
     tools: further tools for the agent, such as those of `create_memory_tools`.
     name: two of these in one agent need different names.
 
-    An answer is remembered if it has text and calls no tools. Messages are remembered under their ids, so that a run
-    that is tried again remembers nothing twice, in the session that bears the name of the thread.
+    An answer is remembered if it has text and calls no tools. Messages are remembered under their thread and id, so
+    that a run that is tried again remembers nothing twice, in the session that bears the name of the thread.
 
     Raises
     ------
@@ -129,16 +139,17 @@ class MnemoloomMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
 
     def before_agent(self, state: AgentState[Any], runtime: Runtime[Any]) -> dict[str, Any] | None:
         """Recall what memory holds about the user's message, then remember the message."""
-        mine = memory_for(self._memory, self._scope, runtime)
-        self._turns.keep(_turn(mine, state["messages"], runtime), self._recall(mine, state["messages"]))
+        mine = self._of(runtime)
+        self._turns.keep(_turn(mine, state["messages"], runtime), self._recall(mine, state["messages"], runtime))
         if drafts := self._user_drafts(state["messages"], runtime):
             mine.remember_many(drafts)
         return None
 
     async def abefore_agent(self, state: AgentState[Any], runtime: Runtime[Any]) -> dict[str, Any] | None:
         """The twin of `before_agent`."""
-        mine = memory_for(self._memory, self._scope, runtime)
-        self._turns.keep(_turn(mine, state["messages"], runtime), await self._arecall(mine, state["messages"]))
+        mine = self._of(runtime)
+        block = await self._arecall(mine, state["messages"], runtime)
+        self._turns.keep(_turn(mine, state["messages"], runtime), block)
         if drafts := self._user_drafts(state["messages"], runtime):
             await mine.aremember_many(drafts)
         return None
@@ -147,51 +158,58 @@ class MnemoloomMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
 
     def wrap_model_call(self, request: ModelRequest[Any], handler: Handler) -> ModelResponse[Any]:
         """Show the model what was recalled, in a copy of the request."""
-        mine = memory_for(self._memory, self._scope, request.runtime)
+        mine = self._of(request.runtime)
         turn = _turn(mine, request.state["messages"], request.runtime)
         block = self._turns.block(turn)
         if block is None:  # the run was interrupted and goes on in another process
-            block = self._turns.keep(turn, self._recall(mine, request.messages))
+            block = self._turns.keep(turn, self._recall(mine, request.messages, request.runtime))
         return handler(_shown(request, block))
 
     async def awrap_model_call(self, request: ModelRequest[Any], handler: AsyncHandler) -> ModelResponse[Any]:
         """The twin of `wrap_model_call`."""
-        mine = memory_for(self._memory, self._scope, request.runtime)
+        mine = self._of(request.runtime)
         turn = _turn(mine, request.state["messages"], request.runtime)
         block = self._turns.block(turn)
         if block is None:
-            block = self._turns.keep(turn, await self._arecall(mine, request.messages))
+            block = self._turns.keep(turn, await self._arecall(mine, request.messages, request.runtime))
         return await handler(_shown(request, block))
 
     def after_model(self, state: AgentState[Any], runtime: Runtime[Any]) -> dict[str, Any] | None:
         """Remember the answer, if this is one."""
         if drafts := self._answer_drafts(state["messages"], runtime):
-            memory_for(self._memory, self._scope, runtime).remember_many(drafts)
+            self._of(runtime).remember_many(drafts)
         return None
 
     async def aafter_model(self, state: AgentState[Any], runtime: Runtime[Any]) -> dict[str, Any] | None:
         """The twin of `after_model`."""
         if drafts := self._answer_drafts(state["messages"], runtime):
-            await memory_for(self._memory, self._scope, runtime).aremember_many(drafts)
+            await self._of(runtime).aremember_many(drafts)
         return None
 
     # -- what the twins share ---------------------------------------------------------------------------
 
-    def _recall(self, mine: Memory, messages: Sequence[BaseMessage]) -> str:
-        return self._recollection.block(mine, question_of(messages), asker=self._user, visible=_ids(messages))
+    def _of(self, runtime: Runtime[Any]) -> Memory:
+        """The memory of the run's user."""
+        return memory_for(self._memory, self._scope, runtime, config=ensure_config())
 
-    async def _arecall(self, mine: Memory, messages: Sequence[BaseMessage]) -> str:
-        return await self._recollection.ablock(mine, question_of(messages), asker=self._user, visible=_ids(messages))
+    def _recall(self, mine: Memory, messages: Sequence[BaseMessage], runtime: Runtime[Any]) -> str:
+        visible = _ids(messages, _thread(runtime))
+        return self._recollection.block(mine, question_of(messages), asker=self._user, visible=visible)
+
+    async def _arecall(self, mine: Memory, messages: Sequence[BaseMessage], runtime: Runtime[Any]) -> str:
+        visible = _ids(messages, _thread(runtime))
+        return await self._recollection.ablock(mine, question_of(messages), asker=self._user, visible=visible)
 
     def _user_drafts(self, messages: Sequence[BaseMessage], runtime: Runtime[Any]) -> list[Draft]:
         new = new_human_messages(messages) if self._remember_user else []
-        return human_drafts(new, speaker=self._user, session=_session(runtime))
+        return human_drafts(new, speaker=self._user, session=_session(runtime), thread=_thread(runtime))
 
     def _answer_drafts(self, messages: Sequence[BaseMessage], runtime: Runtime[Any]) -> list[Draft]:
         answer = messages[-1] if messages and self._remember_assistant else None
         if not isinstance(answer, AIMessage):
             return []
-        draft = answer_draft(answer, speaker=self._assistant, session=_session(runtime))
+        session, thread = _session(runtime), _thread(runtime)
+        draft = answer_draft(answer, speaker=self._assistant, session=session, thread=thread)
         return [] if draft is None else [draft]
 
 
@@ -208,11 +226,18 @@ def _turn(mine: Memory, messages: Sequence[BaseMessage], runtime: Runtime[Any]) 
     return mine.namespace, _session(runtime), None if asked is None else asked.id or question_of(messages)
 
 
-def _ids(messages: Sequence[BaseMessage]) -> list[str]:
-    return [name for message in messages if (name := external_id_of(message))]
+def _ids(messages: Sequence[BaseMessage], thread: str | None) -> list[str]:
+    return [name for message in messages if (name := external_id_of(message, thread))]
+
+
+def _thread(runtime: Runtime[Any]) -> str | None:
+    """The thread; without a checkpointer there is none."""
+    running = runtime.execution_info
+    return str(running.thread_id) if running is not None and running.thread_id else None
 
 
 def _session(runtime: Runtime[Any]) -> str | None:
-    """The thread; without a checkpointer there is none, and the run stands for itself if it has an id."""
+    """The thread; where there is none, the run stands for itself if it has an id."""
     running = runtime.execution_info
-    return (running.thread_id or running.run_id) if running is not None else None
+    name = _thread(runtime) or (running.run_id if running is not None else None)
+    return label_of(name) if name else None

@@ -29,7 +29,7 @@ def create_ollama_chat(
     model: str,
     schema: Any = None,  # noqa: ANN401 - a pydantic class, a TypedDict or a JSON Schema
     system_prompt: str | None = None,
-    scope: Scope | None = None,
+    scope: tuple[str, ...] | None = None,
     recollection: Recollection | None = None,
     session: str | None = None,
     user: str = "user",
@@ -47,7 +47,7 @@ def create_ollama_chat(
 
     `memory` is used as it is, unless a `scope` says whose memories each call may use. The other parameters are those
     of `RememberingChat`, and `host`, `patience`, `timeout`, `allow_remote` and `options` those of
-    `chat_ollama.ollama_chat_model`. A turn that fails leaves nothing in memory.
+    `ollama_chat_model`. A turn that fails leaves nothing in memory.
 
     Raises
     ------

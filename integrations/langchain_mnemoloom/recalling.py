@@ -56,7 +56,8 @@ class Recollection:
         if self.max_tokens is not None:
             check_count(self.max_tokens, "max_tokens", low=1)
         sure: object = self.min_confidence
-        if not (sure in (None, "calibrated") or (isinstance(sure, (int, float)) and 0.0 <= sure <= 1.0)):
+        number = isinstance(sure, (int, float)) and not isinstance(sure, bool)
+        if not (sure in (None, "calibrated") or (number and 0.0 <= self.min_confidence <= 1.0)):  # type: ignore[operator]
             raise ConfigError(f"min_confidence must be in [0, 1], 'calibrated' or None; got {sure!r}")
         parse_filter(self.where)
         object.__setattr__(self, "tags", tuple(self.tags))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -13,9 +14,17 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from mnemoloom import Draft, Memory
 from mnemoloom.errors import ChatModelError, ConfigError, ValidationError
 
-from .messages import answer_draft, external_id_of, human_drafts, new_human_messages, question_of, with_memories
+from .messages import (
+    answer_draft,
+    external_id_of,
+    human_drafts,
+    new_human_messages,
+    question_of,
+    with_memories,
+)
+from .naming import label_of
 from .recalling import Recollection
-from .scope import Scope, check_scope, memory_for
+from .scope import check_scope, memory_for
 
 __all__ = ["RememberingChat"]
 
@@ -52,7 +61,7 @@ class RememberingChat(Runnable[LanguageModelInput, Any]):
         *,
         schema: Any = None,  # noqa: ANN401 - whatever the model's with_structured_output takes
         system_prompt: str | None = None,
-        scope: Scope | None = None,
+        scope: tuple[str, ...] | None = None,
         recollection: Recollection | None = None,
         session: str | None = None,
         user: str = "user",
@@ -60,6 +69,8 @@ class RememberingChat(Runnable[LanguageModelInput, Any]):
     ) -> None:
         if not user.strip() or not assistant.strip():
             raise ConfigError(f"user and assistant must be names; got {user!r} and {assistant!r}")
+        if callable(scope):
+            raise ConfigError("a chat has no runtime to give to a function; its scope must be labels")
         self._memory, self._scope = memory, None if scope is None else check_scope(scope)
         self._model = model
         self._structured = None if schema is None else model.with_structured_output(schema, include_raw=True)
@@ -181,7 +192,7 @@ class RememberingChat(Runnable[LanguageModelInput, Any]):
         mine = self._memory if self._scope is None else memory_for(self._memory, self._scope, config=config)
         told = config.get("configurable") or {}
         session = told.get("thread_id") or told.get("session_id") or self._session
-        return _Turn(mine, messages, system, None if session is None else str(session))
+        return _Turn(mine, messages, system, None if session is None else label_of(session))
 
     def _block(self, turn: _Turn, config: RunnableConfig) -> str:
         return self._recollection.block(
@@ -194,11 +205,14 @@ class RememberingChat(Runnable[LanguageModelInput, Any]):
         )
 
     def _drafts(self, turn: _Turn, message: AIMessage | None) -> list[Draft]:
-        asked = human_drafts(new_human_messages(turn.messages), speaker=self._user, session=turn.session)
-        answer = None if message is None else answer_draft(message, speaker=self._assistant, session=turn.session)
-        if answer is None:
+        place = {"session": turn.session, "thread": turn.session}
+        asked = human_drafts(new_human_messages(turn.messages), speaker=self._user, **place)
+        answer = None if message is None else answer_draft(message, speaker=self._assistant, **place)
+        if answer is not None:
+            return [*asked, answer]
+        if message is None or not str(message.text).strip():
             raise ChatModelError("the model answered with nothing; ask again")
-        return [*asked, answer]
+        return asked  # an answer that only repeats what was recalled is none to remember
 
 
 class _Turn(NamedTuple):
@@ -215,7 +229,7 @@ class _Turn(NamedTuple):
 
     @property
     def visible(self) -> list[str]:
-        return [name for message in self.messages if (name := external_id_of(message))]
+        return [name for message in self.messages if (name := external_id_of(message, self.session))]
 
     def shown(self, block: str) -> list[BaseMessage]:
         """The messages for the model."""
@@ -239,4 +253,12 @@ def _filled(result: Any) -> tuple[AIMessage, Any]:  # noqa: ANN401 - what includ
     raw, value, error = result["raw"], result["parsed"], result["parsing_error"]
     if error is not None or value is None:
         raise ChatModelError(f"the model did not answer in the form that was asked for: {raw.text[:200]!r}") from error
-    return raw, value
+    return _as_said(raw), value
+
+
+def _as_said(raw: AIMessage) -> AIMessage:
+    """The answer with its text; a model that fills a form by calling a tool has put it into the call."""
+    if not raw.tool_calls:
+        return raw
+    filled = json.dumps(raw.tool_calls[0]["args"], ensure_ascii=False)
+    return raw.model_copy(update={"content": filled, "tool_calls": []})

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any, Literal
 
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever, LangSmithRetrieverParams
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, field_validator
 
 from mnemoloom import Memory, RecallResult
+from mnemoloom.errors import ConfigError
 from mnemoloom.filters import conjoin, parse_filter
 
 from .document_filters import DocumentFilter, FilterArgument, parse_document_filter
@@ -18,6 +20,11 @@ from .hits import as_document
 
 __all__ = ["MnemoloomRetriever"]
 
+_OWN = ("k", "filter", "min_score")
+_OPTIONS = (
+    *_OWN,
+    *(name for name in inspect.signature(Memory.recall).parameters if name not in ("self", "query", "k")),
+)
 _WIDER = 4  # how much more is asked for when a function has refused too many
 
 
@@ -36,6 +43,8 @@ class MnemoloomRetriever(BaseRetriever):
     min_confidence: retrieve nothing unless memory holds an answer with this probability (0 to 1, or "calibrated").
     options: what else `recall` is asked with, such as {"expand": 1}.
 
+    A setting that nobody knows is refused, as pydantic does here and with a TypeError in a call.
+
     The metadata of a document are the memory's own, and `memory_id`, `score`, `parts`, `time`, `speaker`, …, and
     `confidence`, which is that of the whole answer; its id is the memory's external id, or else its number.
     """
@@ -48,6 +57,13 @@ class MnemoloomRetriever(BaseRetriever):
     min_score: float | None = None
     min_confidence: float | Literal["calibrated"] | None = None
     options: Mapping[str, Any] = Field(default_factory=dict)
+
+    @field_validator("options")
+    @classmethod
+    def _check_options(cls, options: Mapping[str, Any]) -> Mapping[str, Any]:
+        if unknown := _unknown(options):
+            raise ConfigError(unknown)
+        return options
 
     def _get_relevant_documents(
         self,
@@ -79,8 +95,10 @@ class MnemoloomRetriever(BaseRetriever):
 
     def _call(self, asked: dict[str, Any]) -> _Call:
         asked.pop("verbose", None)  # LangChain's own
+        if unknown := _unknown(asked):
+            raise TypeError(unknown)  # what Python raises for an argument that a function does not have
         options = {**self.options, **asked}
-        settings = {name: options.pop(name, getattr(self, name)) for name in ("k", "filter", "min_score")}
+        settings = {name: options.pop(name, getattr(self, name)) for name in _OWN}
         options.setdefault("min_confidence", self.min_confidence)
         return _Call(**settings, options=options, most=self.memory.limits.k)
 
@@ -90,6 +108,12 @@ class MnemoloomRetriever(BaseRetriever):
         if self.memory.embedder is not None:
             params["ls_embedding_provider"] = self.memory.embedder.identity
         return params
+
+
+def _unknown(given: Mapping[str, Any]) -> str | None:
+    """What to say of settings that do not exist; None if all do."""
+    strange = [name for name in given if name not in _OPTIONS]
+    return f"a MnemoloomRetriever has no setting {strange[0]!r}; it takes {', '.join(_OPTIONS)}" if strange else None
 
 
 class _Call:

@@ -55,10 +55,10 @@ def namespace_for(scope: Scope, runtime: Any = None, *, config: Mapping[str, Any
 
     Raises
     ------
-    ScopeError: a field is named nowhere, is empty, or is named in two ways.
+    ScopeError: a field is named nowhere, is empty, or is named in two ways; or a function gave no labels.
     """
     if callable(scope):
-        return tuple(scope(runtime))
+        return _labels_given(scope(runtime))
     return tuple(
         label if (name := _placeholder(label)) is None else _field(name, runtime, config)
         for label in check_scope(scope)  # type: ignore[union-attr]  # a callable has been answered
@@ -77,6 +77,13 @@ def memory_for(
     Raises ScopeError as `namespace_for` does, and NamespaceError for labels that cannot be stored.
     """
     return memory.at(*namespace_for(scope, runtime, config=config))
+
+
+def _labels_given(given: object) -> tuple[str, ...]:
+    """What a function of the runtime gave; a string would fall apart into its letters."""
+    if isinstance(given, (tuple, list)) and given and all(isinstance(each, str) and each.strip() for each in given):
+        return tuple(given)
+    raise ScopeError(f"a scope's function must give a tuple of non-empty labels; got {given!r}")
 
 
 def _placeholder(label: str) -> str | None:

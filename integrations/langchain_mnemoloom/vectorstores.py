@@ -14,10 +14,12 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.runnables import run_in_executor
 from langchain_core.vectorstores import VectorStore
 from langchain_core.vectorstores.utils import maximal_marginal_relevance
+from numpy.typing import NDArray
 
 from mnemoloom import Draft, Memory, Nearest, Record, where
-from mnemoloom.drafts import check_count
-from mnemoloom.errors import EmbedderError, ValidationError
+from mnemoloom.drafts import check_count, check_text
+from mnemoloom.errors import ConfigError, EmbedderError, UnknownMemoryError, ValidationError
+from mnemoloom.ports import Embedder
 
 from .document_filters import FilterArgument, parse_document_filter
 from .embeddings import LangChainEmbedder, MnemoloomEmbeddings
@@ -30,7 +32,11 @@ Scored = list[tuple[Document, float]]
 
 
 class MnemoloomVectorStore(VectorStore):
-    """`MnemoloomVectorStore(memory.at("docs"))`, or `MnemoloomVectorStore.from_texts(texts, embedding, path="./docs")`.
+    """Documents found by meaning, in one folder.
+
+    >>> store = MnemoloomVectorStore.from_texts(texts, embedding, path="./docs")  # doctest: +SKIP
+    >>> store = MnemoloomVectorStore.open("./docs", embedding)  # the next time  # doctest: +SKIP
+    >>> store = MnemoloomVectorStore(memory.at("docs"))  # of a memory with an embedder  # doctest: +SKIP
 
     A document is a memory: its text, its metadata (JSON values), and its id as the external id. Adding an id again
     replaces the document. Scores are cosines, higher is better; every document is compared.
@@ -38,10 +44,23 @@ class MnemoloomVectorStore(VectorStore):
     A `filter` is a dict about the metadata ({"year": {"$gte": 2024}}), a filter of mnemoloom, or a function of a
     document, and acts before the k best are taken. One vector store sees one namespace.
 
-    For the ranking by words, names and dates as well, use `MnemoloomRetriever`, or `memory.recall`.
+    For the ranking by words, names and dates as well, use `MnemoloomRetriever`, or `memory.recall`. Without an encoder
+    that is all there is: a memory that has none keeps documents, and a search by meaning raises EmbedderError.
+
+    Raises
+    ------
+    ConfigError: anything but an open memory is given.
     """
 
-    def __init__(self, memory: Memory) -> None:
+    memory: Memory
+
+    def __init__(self, memory: Memory | None = None, **others: Any) -> None:  # noqa: ANN401 - told what to call instead
+        if not isinstance(memory, Memory) or others:
+            given = ", ".join([*([] if memory is None else [type(memory).__name__]), *(f"{name}=…" for name in others)])
+            raise ConfigError(
+                f"MnemoloomVectorStore takes an open Memory; got {given or 'nothing'}. "
+                "To open a folder with an encoder: MnemoloomVectorStore.open(path, embedding)"
+            )
         self.memory = memory
 
     @property
@@ -53,6 +72,24 @@ class MnemoloomVectorStore(VectorStore):
         return None if embedder is None else MnemoloomEmbeddings(embedder)
 
     @classmethod
+    def open(
+        cls,
+        path: str | Path,
+        embedding: Embeddings,
+        *,
+        namespace: tuple[str, ...] = ("default",),
+        identity: str | None = None,
+        **options: Any,  # noqa: ANN401 - those of Memory.open
+    ) -> MnemoloomVectorStore:
+        """Open the folder at `path`, or make one; close `memory` when done.
+
+        `identity` names the encoder, see LangChainEmbedder. Raises ConfigError, StoreError, and EmbedderMismatchError
+        if the folder was filled with another encoder.
+        """
+        embedder = LangChainEmbedder(embedding, identity=identity)
+        return cls(Memory.open(path, namespace=namespace, embedder=embedder, **options))
+
+    @classmethod
     def from_texts(
         cls,
         texts: Iterable[str],
@@ -61,22 +98,14 @@ class MnemoloomVectorStore(VectorStore):
         *,
         ids: list[str] | None = None,
         path: str | Path = ":memory:",
-        namespace: tuple[str, ...] = ("default",),
-        identity: str | None = None,
-        **options: Any,  # noqa: ANN401 - those of Memory.open
+        **options: Any,  # noqa: ANN401 - those of `open`
     ) -> MnemoloomVectorStore:
-        """Open the folder at `path`, or make one, and add texts to it.
-
-        `identity` names the encoder, see LangChainEmbedder. Close `memory` when done.
-        """
-        memory = Memory.open(
-            path, namespace=namespace, embedder=LangChainEmbedder(embedding, identity=identity), **options
-        )
-        store = cls(memory)
+        """`open` the folder at `path`, and add texts to it."""
+        store = cls.open(path, embedding, **options)
         try:
             store.add_texts(texts, metadatas, ids=ids)
         except BaseException:
-            memory.close()
+            store.memory.close()
             raise
         return store
 
@@ -106,7 +135,7 @@ class MnemoloomVectorStore(VectorStore):
 
         Raises ValidationError (a ValueError) for lists of different lengths, and for what cannot be stored.
         """
-        drafts = _drafts(list(texts), metadatas, ids)
+        drafts = _drafts(texts, metadatas, ids)
         self.memory.remember_many(drafts)
         return [str(draft.external_id) for draft in drafts]
 
@@ -118,7 +147,7 @@ class MnemoloomVectorStore(VectorStore):
         ids: list[str | None] | list[str] | None = None,
         **_: Any,  # noqa: ANN401
     ) -> list[str]:
-        drafts = _drafts(list(texts), metadatas, ids)
+        drafts = _drafts(texts, metadatas, ids)
         await self.memory.aremember_many(drafts)
         return [str(draft.external_id) for draft in drafts]
 
@@ -150,7 +179,7 @@ class MnemoloomVectorStore(VectorStore):
         return await run_in_executor(None, self.get_by_ids, ids)
 
     def _named(self, ids: Sequence[str]) -> Iterator[Record]:
-        asked = list(ids)
+        asked = _checked_ids(ids)
         for start in range(0, len(asked), _CHUNK):
             yield from self.memory.records(where("external_id").is_in(asked[start : start + _CHUNK]))
 
@@ -226,9 +255,8 @@ class MnemoloomVectorStore(VectorStore):
 
         `lambda_mult` runs from 0 (as different as can be) to 1 (nearest alone).
         """
-        embedder = self.memory.embedder
-        if embedder is None:
-            raise EmbedderError("a search by meaning needs an embedder; open the memory with embedder=…")
+        embedder = self._encoder()
+        query = check_text(query, limits=self.memory.limits, name="query")
         row = np.asarray(embedder.embed([query], query=True))[0]
         return self.max_marginal_relevance_search_by_vector(row.tolist(), k, fetch_k, lambda_mult, filter)
 
@@ -254,12 +282,14 @@ class MnemoloomVectorStore(VectorStore):
     ) -> list[Document]:
         """As `max_marginal_relevance_search`, for a vector."""
         k, fetch_k = check_count(k, "k", low=0), check_count(fetch_k, "fetch_k", low=0)
-        found = list(islice(self._ranked(filter, vector=embedding), fetch_k))
+        if not 0.0 <= lambda_mult <= 1.0:
+            raise ValidationError(f"lambda_mult must be in [0, 1]; got {lambda_mult!r}")
+        found = [record for record, _ in islice(self._ranked(filter, vector=embedding), fetch_k)]
+        found, rows = self._with_vectors(found)
         if not found or not k:
             return []
-        rows = self.memory.vectors([record.id for record, _ in found])
         chosen = maximal_marginal_relevance(np.asarray(embedding, np.float32), list(rows), lambda_mult, k)
-        return [_document(found[place][0]) for place in chosen]
+        return [_document(found[place]) for place in chosen]
 
     async def amax_marginal_relevance_search_by_vector(
         self,
@@ -273,6 +303,23 @@ class MnemoloomVectorStore(VectorStore):
         return await run_in_executor(
             None, self.max_marginal_relevance_search_by_vector, embedding, k, fetch_k, lambda_mult, filter
         )
+
+    def _encoder(self) -> Embedder:
+        embedder = self.memory.embedder
+        if embedder is None:
+            raise EmbedderError(
+                "a vector store needs an embedder to search by meaning, and this one's memory was opened without: "
+                "use MnemoloomVectorStore.open(path, embedding), or Memory.open(path, embedder=…) and memory.reembed()"
+            )
+        return embedder
+
+    def _with_vectors(self, found: list[Record]) -> tuple[list[Record], NDArray[np.float32]]:
+        """Those of the records that are still there, and their vectors, shape (n, d)."""
+        while True:
+            try:
+                return found, self.memory.vectors([record.id for record in found])
+            except UnknownMemoryError as error:  # noqa: PERF203 - forgotten in the meantime, which is rare
+                found = [record for record in found if record.id != error.memory_id]
 
     def _select_relevance_score_fn(self) -> Callable[[float], float]:
         """A cosine is a relevance as it stands; what points away from the query has none."""
@@ -295,6 +342,8 @@ class MnemoloomVectorStore(VectorStore):
     ) -> Iterator[tuple[Record, float]]:
         """Every memory that the filter keeps and its cosine, best first; looked up as far as they are taken."""
         parsed = parse_document_filter(filter)
+        if query is not None:
+            self._encoder()
         nearest: Nearest = self.memory.nearest(query, vector=vector, where=parsed.condition)
         ids, cosines = nearest.ids.tolist(), nearest.cosines.tolist()
         start, size = 0, 16
@@ -313,8 +362,11 @@ def _document(record: Record) -> Document:
 
 
 def _drafts(
-    texts: Sequence[str], metadatas: Sequence[dict[str, Any]] | None, ids: Sequence[str | None] | None
+    texts: Iterable[str], metadatas: Sequence[dict[str, Any]] | None, ids: Sequence[str | None] | None
 ) -> list[Draft]:
+    if isinstance(texts, str):
+        raise ValidationError(f"texts must be a list of texts; got the string {texts[:40]!r}")
+    texts = list(texts)
     for name, column in (("metadatas", metadatas), ("ids", ids)):
         if column is not None and len(column) != len(texts):
             raise ValidationError(f"there must be as many {name} as texts; got {len(column)} for {len(texts)} texts")
@@ -344,6 +396,12 @@ def _deleted(ids: list[str] | None, delete_all: bool) -> list[str] | None:
     """The ids to remove, None for all."""
     if delete_all == (ids is not None):
         raise ValidationError("delete takes a list of ids, or delete_all=True to remove every document; one of them")
-    if isinstance(ids, str):
-        raise ValidationError(f"delete takes a list of ids; got the string {ids!r}")
-    return ids
+    return None if ids is None else _checked_ids(ids)
+
+
+def _checked_ids(ids: Iterable[str]) -> list[str]:
+    """The ids as a list; a number is none, because the core takes it for a memory's own."""
+    asked = None if isinstance(ids, str) else list(ids)
+    if asked is None or not all(isinstance(each, str) for each in asked):
+        raise ValidationError(f"ids must be a list of strings; got {ids!r}")
+    return asked

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from pathlib import Path
+import tarfile
+from pathlib import Path, PurePosixPath
 
 import pytest
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 COMMANDS = [
     *("demo", "remember", "recall", "why", "history", "list", "forget", "pin", "move", "calibrate", "chat", "stats"),
@@ -36,3 +38,15 @@ def test_every_command_is_named_in_the_readme_and_has_help(command: str) -> None
     done = subprocess.run([sys.executable, "-m", "mnemoloom", command, "--help"], capture_output=True, text=True)
     assert done.returncode == 0
     assert "--json" in done.stdout
+
+
+def test_what_the_readme_links_to_is_in_the_source_distribution(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    [built] = tmp_path.glob("*.tar.gz")
+    with tarfile.open(built) as archive:
+        held = {str(PurePosixPath(*PurePosixPath(name).parts[1:])) for name in archive.getnames()}
+    linked = set(re.findall(r"\]\(([^)#:]+)\)", README))
+    assert len(linked) >= 5
+    assert linked <= held

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnemoloom import Memory
+from mnemoloom import Draft, Memory
 from mnemoloom.errors import ValidationError
 from mnemoloom.records import Hit
 from mnemoloom.rendering import estimated_tokens, fenced, fitting, unfenced
@@ -94,6 +94,34 @@ def test_neighbours_stand_around_their_hit_and_nothing_stands_twice():
     assert texts_of(fitting(hits)) == ["a", "b", "c", "d"]
 
 
+def test_what_is_said_again_is_shown_once_where_it_ranks_best():
+    hits = [hit_on(record) for record in records(["tea", "coffee", "tea", "tea", "cocoa"])]
+    assert texts_of(fitting(hits)) == ["tea", "coffee", "cocoa"]
+    assert texts_of(fitting(hits, tokens=4, count_tokens=lambda text: 1)) == ["tea", "coffee", "cocoa"]
+    assert texts_of(fitting(hits, repeats=True)) == ["tea", "coffee", "tea", "tea", "cocoa"]
+
+
+def test_what_holds_again_is_shown_as_newer_than_what_was_said_in_between():
+    with Memory.open(":memory:") as memory:
+        for month, city in (("01", "Oslo"), ("03", "Bergen"), ("05", "Oslo")):
+            memory.remember(f"I live in {city}.", speaker="Ann", time=f"2026-{month}-01")
+        chosen = fitting(memory.recall("Where does Ann live?"))
+    assert sorted((record.time.month, record.text) for record in chosen) == [
+        (3, "I live in Bergen."),
+        (5, "I live in Oslo."),
+    ]
+
+
+def test_the_same_words_of_two_speakers_are_two_things():
+    ann, bo = records([Draft(text="I live in Oslo.", speaker=name) for name in ("Ann", "Bo")])
+    assert fitting([hit_on(ann), hit_on(bo)]) == [ann, bo]
+
+
+def test_a_repeated_question_is_shown_again_with_what_it_was_answered():
+    asked, yes, again, no = records(["Tea?", "Yes.", "Tea?", "No."])
+    assert fitting([hit_on(asked, after=[yes]), hit_on(again, after=[no])]) == [asked, yes, again, no]
+
+
 @pytest.mark.parametrize("budget", [20, 60, 100, 200, 1000])
 def test_what_fits_stays_within_the_budget(budget):
     chosen = fitting(map(hit_on, records([f"memory number {n} " * (n + 1) for n in range(9)])), tokens=budget)
@@ -123,3 +151,13 @@ def test_a_budget_of_nothing_is_refused(budget):
 
 def test_four_bytes_are_a_token():
     assert [estimated_tokens(text) for text in ("", "a", "abcd", "abcde", "\u4e2d\u6587")] == [0, 1, 1, 2, 2]
+
+
+@pytest.mark.parametrize(
+    "invisible", list("\u034f\u115f\u17b4\u180b\u2065\u2800\u3164\ufe0f\uffa0\ufff0\U000e0101\U000e0fff")
+)
+def test_what_is_shown_as_nothing_is_escaped(invisible):
+    """A sentence can be hidden in variation selectors behind a letter, and a model reads it."""
+    shown = fenced(records([f"tea{invisible}"]))
+    assert invisible not in shown
+    assert parsed(shown)[0]["text"] == f"tea{invisible}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from json import JSONDecodeError
 from typing import TYPE_CHECKING
 
 from mnemoloom.embedders.endpoint import Endpoint
@@ -48,12 +49,20 @@ def chat_errors(server: Endpoint, model: str) -> Iterator[None]:
             f"the connection to {server.url} broke before the answer was complete; ask again ({error})"
         ) from error
     except (httpx.DecodingError, *MALFORMED) as error:
+        if isinstance(error, JSONDecodeError) and _is_cut_off(error):
+            raise broken_off(server, model) from error
         raise ChatModelError(f"{server.url} did not answer as Ollama does: {type(error).__name__}") from error
 
 
 def broken_off(server: Endpoint, model: str) -> ChatModelUnavailableError:
-    """The error for an answer whose last line never came."""
+    """The error for an answer whose end never came."""
     return ChatModelUnavailableError(f"{model} at {server.url} broke off in mid-answer; ask again")
+
+
+def _is_cut_off(error: JSONDecodeError) -> bool:
+    """Whether what could not be read is the beginning of a JSON object, and no more."""
+    text = error.doc.strip()
+    return text.startswith("{") and (not text.endswith("}") or error.pos >= len(error.doc.rstrip()))
 
 
 def _refusal(error: ollama.ResponseError, server: Endpoint, model: str) -> ChatModelError:

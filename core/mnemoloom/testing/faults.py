@@ -105,7 +105,7 @@ def silence_midway(seconds: float, after: int = 1) -> Fault:
     return fault
 
 
-def bad_json(text: str = '{"model": "tiny", "message": {"role": ') -> Fault:
+def bad_json(text: str = '{"model": "tiny", "message": {"role": }}') -> Fault:
     """Answer 200 with a body that is no JSON."""
 
     def fault(exchange: Exchange) -> None:

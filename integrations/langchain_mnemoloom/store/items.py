@@ -23,6 +23,8 @@ __all__ = ["NOT_INDEXED", "SOURCE", "StoredItem", "head_id", "indexed_texts", "v
 SOURCE = "langgraph-store"
 NOT_INDEXED = "(not indexed)"  # one text for all, so that an encoder meets it once in a namespace
 _LONGEST_KEY = 400
+_NEVER = 1 << 62  # microseconds since 1970: what a record can still hold
+_MICROS_A_MINUTE = 60_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
@@ -50,9 +52,11 @@ class StoredItem:
     def expired(self, now: int) -> bool:
         return self.expires is not None and self.expires <= now
 
-    def expiring(self, moment: int) -> StoredItem:
-        """The same item with another end."""
-        return replace(self, expires=moment)
+    def alive_from(self, now: int) -> StoredItem:
+        """The same item with its time to live counted from now."""
+        return replace(
+            self, expires=None if self.ttl is None else round(min(now + self.ttl * _MICROS_A_MINUTE, _NEVER))
+        )
 
     def ids(self) -> list[str]:
         """The external ids of all its memories."""
@@ -136,10 +140,12 @@ def vector_ids(head: str, start: int, stop: int) -> list[str]:
 def indexed_texts(value: Mapping[str, Any], fields: Sequence[str]) -> list[str]:
     """The texts at some paths of a value, each once; blank ones are left out.
 
-    Raises ValidationError for a value that is not JSON.
+    Raises ValidationError for a value that is not JSON, or a path that is no string.
     """
     texts: dict[str, None] = {}
     for field in fields:
+        if not isinstance(field, str):
+            raise ValidationError(f"a path of indexed text must be a string; got {field!r}")
         path: Any = "$" if field in ("$", "") else tokenize_path(field)
         try:
             found = get_text_at_path(value, path)

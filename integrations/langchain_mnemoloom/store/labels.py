@@ -12,7 +12,9 @@ from urllib.parse import unquote_to_bytes
 
 from langgraph.store.base import InvalidNamespaceError, MatchCondition
 
-__all__ = ["check_labels", "escape_label", "matches_all", "starts_with", "unescape_label"]
+from mnemoloom.errors import ValidationError
+
+__all__ = ["check_condition", "check_labels", "escape_label", "matches_all", "starts_with", "unescape_label"]
 
 Labels = tuple[str, ...]
 
@@ -55,6 +57,13 @@ def check_labels(labels: object) -> Labels:
     return tuple(labels)
 
 
+def check_condition(condition: MatchCondition) -> None:
+    """Raise InvalidNamespaceError for bad labels, ValidationError for a condition on another part of a namespace."""
+    check_labels(condition.path)
+    if condition.match_type not in ("prefix", "suffix"):
+        raise ValidationError(f"a match condition must be 'prefix' or 'suffix'; got {condition.match_type!r}")
+
+
 def starts_with(labels: Labels, prefix: Sequence[str]) -> bool:
     """Whether a namespace lies at or below another: ("a", "b") below ("a",), but ("ab",) not."""
     return labels[: len(prefix)] == tuple(prefix)
@@ -67,8 +76,6 @@ def matches_all(labels: Labels, conditions: Iterable[MatchCondition]) -> bool:
 
 def _meets(labels: Labels, condition: MatchCondition) -> bool:
     path = tuple(condition.path)
-    if condition.match_type not in ("prefix", "suffix"):
-        raise ValueError(f"a match condition must be 'prefix' or 'suffix'; got {condition.match_type!r}")
     if len(path) > len(labels):
         return False
     part = labels[: len(path)] if condition.match_type == "prefix" else labels[len(labels) - len(path) :]

@@ -26,11 +26,12 @@ from langgraph.store.base import (
 
 from mnemoloom import Config, Limits, Memory, SystemClock
 from mnemoloom.clock import Clock
+from mnemoloom.drafts import check_count
 from mnemoloom.errors import ConfigError, ValidationError
 
 from ..embeddings import LangChainEmbedder
 from .items import SOURCE, StoredItem
-from .labels import Labels, check_labels
+from .labels import Labels, check_condition, check_labels
 from .reading import Reader
 from .sweeping import Sweeper
 from .writing import Writer
@@ -60,7 +61,7 @@ class MnemoloomStore(BaseStore):
     index=False is in no answer to a query; a value that is not JSON is refused.
 
     Within one batch all reads come before all writes. Each namespace of a batch is written in one transaction.
-    A label may be anything but empty, and without periods: `escape_label` writes emails and other texts as labels.
+    A label may be anything but blank, without periods: `escape_label` writes emails and other texts as labels.
     """
 
     supports_ttl = True
@@ -101,8 +102,9 @@ class MnemoloomStore(BaseStore):
 
         Parameters
         ----------
-        index: LangGraph's IndexConfig: `embed` (an Embeddings, a function, an async function or "provider:model"),
-            `dims`, `fields`. None: nothing is indexed.
+        index: LangGraph's IndexConfig: `embed` (an Embeddings, a function, an async function or "provider:model") and
+            `fields`; if it says `dims`, a put or query whose vectors are of another width raises EmbedderAnswerError.
+            None: nothing is indexed.
         identity: names the encoder, see LangChainEmbedder.
         options: further ones of `Memory.open`, such as read_only or durability.
         """
@@ -113,7 +115,7 @@ class MnemoloomStore(BaseStore):
 
             identity, embed = identity or embed, ensure_embeddings(embed)
         if embed is not None:
-            options.setdefault("embedder", LangChainEmbedder(embed, identity=identity))
+            options.setdefault("embedder", LangChainEmbedder(embed, identity=identity, dims=index.get("dims")))
         options.setdefault("config", Config(limits=Limits(metadata_bytes=_VALUE_BYTES, metadata_depth=_VALUE_DEPTH)))
         memory = Memory.open(path, namespace=namespace, clock=clock, **options)
         fields = None if memory.embedder is None else tuple(index.get("fields") or ("$",))
@@ -233,9 +235,9 @@ def _checked(op: Op) -> Op:
     if isinstance(op, ListNamespacesOp):
         _check_page(op.limit, op.offset)
         for condition in op.match_conditions or ():
-            check_labels(condition.path)
-        if op.max_depth is not None and op.max_depth < 1:
-            raise ValidationError(f"max_depth must be at least 1; got {op.max_depth!r}")
+            check_condition(condition)
+        if op.max_depth is not None:
+            check_count(op.max_depth, "max_depth", low=1)
         return op
     raise ValidationError(f"a store executes GetOp, PutOp, SearchOp and ListNamespacesOp; got {type(op).__name__}")
 
@@ -262,9 +264,8 @@ def _checked_key(key: object) -> str:
 
 
 def _check_page(limit: object, offset: object) -> None:
-    for name, value in (("limit", limit), ("offset", offset)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            raise ValidationError(f"{name} must be a whole number of at least 0; got {value!r}")
+    check_count(limit, "limit", low=0)
+    check_count(offset, "offset", low=0)
 
 
 def _checked_minutes(minutes: object, name: str) -> float:

@@ -62,8 +62,7 @@ class Reader:
 
     def get(self, labels: Labels, keys: Iterable[str], *, now: int) -> dict[str, StoredItem]:
         """Those of the keys that exist."""
-        found = self._heads(labels, list(dict.fromkeys(map(head_id, keys))))
-        return {item.key: item for item in found.values() if not self._hidden(item, now)}
+        return {key: item for key, item in self.stored(labels, keys).items() if not self._hidden(item, now)}
 
     def stored(self, labels: Labels, keys: Iterable[str]) -> dict[str, StoredItem]:
         """Those of the keys that exist, expired ones included."""

@@ -27,8 +27,9 @@ class Sweeper:
     def start(self, seconds: float) -> Future[None]:
         """Sweep every so many seconds, the first time after that; the future is done when it has stopped."""
         with self._lock:
-            if self._thread is None or not self._thread.is_alive():
+            if self._thread is None or not self._thread.is_alive() or self._stop.is_set():
                 self._stop, self._ended = Event(), Future()
+                self._ended.set_running_or_notify_cancel()  # stop() ends it, not the future's cancel()
                 self._thread = Thread(
                     target=self._run,
                     args=(seconds, self._stop, self._ended),
@@ -51,8 +52,10 @@ class Sweeper:
         try:
             while not stop.wait(seconds) and self._sweep_once():
                 pass
-        finally:
-            ended.set_result(None)
+        except BaseException as error:
+            ended.set_exception(error)
+            raise
+        ended.set_result(None)
 
     def _sweep_once(self) -> bool:
         """Whether another sweep makes sense: a disk that is full now may not be at the next turn."""

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from langgraph.store.base import PutOp
 
-from mnemoloom import Draft, Memory, where
+from mnemoloom import Draft, Memory, Tier, where
 from mnemoloom.drafts import check_draft
 from mnemoloom.errors import ReadOnlyError
 from mnemoloom.filters import conjoin
@@ -20,9 +20,7 @@ from .items import StoredItem, indexed_texts, vector_ids
 from .labels import Labels
 from .reading import HEADS, Reader
 
-__all__ = ["MICROS_A_MINUTE", "Writer"]
-
-MICROS_A_MINUTE = 60_000_000
+__all__ = ["Writer"]
 
 
 class _Change(NamedTuple):
@@ -70,7 +68,7 @@ class Writer:
                     check_draft(draft, limits=self._memory.limits, now=0)
             for change in changes:
                 if change.drafts:
-                    change.handle.remember_many(change.drafts)
+                    change.handle.remember_many(change.drafts, encode=_is_indexed(change.drafts))
                 if change.gone:
                     change.handle.forget_many(change.gone, missing="skip")
 
@@ -114,12 +112,11 @@ class Writer:
                 key=key,
                 value=dict(op.value),
                 created=old.created if old and kept else now,
-                updated=now,
+                updated=max(now, old.updated) if old and kept else now,  # a clock may be put back
                 version=uuid4().hex,
                 vectors=len(texts),
                 ttl=op.ttl,
-                expires=None if op.ttl is None else now + round(op.ttl * MICROS_A_MINUTE),
-            )
+            ).alive_from(now)
             drafts += item.drafts(texts)
             gone += vector_ids(item.head, max(1, len(texts)), old.vectors) if old else []
         return _Change(self._reader.at(labels), drafts, gone)
@@ -136,7 +133,11 @@ class Writer:
         for record in handle.records(where("external_id").is_in(list(versions))):
             item = StoredItem.from_record(labels, record)
             if item.ttl is not None and item.version == versions[item.head]:
-                expires = now + round(item.ttl * MICROS_A_MINUTE)
-                drafts.append(item.expiring(expires).head_draft(record.text))
+                drafts.append(item.alive_from(now).head_draft(record.text))
         if drafts:
-            handle.remember_many(drafts)
+            handle.remember_many(drafts, encode=_is_indexed(drafts))
+
+
+def _is_indexed(drafts: Iterable[Draft]) -> bool:
+    """Whether any is to be found by meaning; where none is, no encoder is asked."""
+    return any(draft.tier is not Tier.COLD for draft in drafts)

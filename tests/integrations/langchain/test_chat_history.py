@@ -129,3 +129,22 @@ def test_runnable_with_message_history_uses_it(memory: Memory) -> None:
     chain.invoke([HumanMessage("Who am I?")], config)
     assert [message.text for message in seen[1]] == ["I am Ann.", "Hello Ann.", "Who am I?"]
     assert len(MnemoloomChatMessageHistory(memory, "monday").messages) == 4
+
+
+@pytest.mark.parametrize("more", [{"when": object()}, {"deep": None}])
+def test_a_message_that_is_not_json_is_refused_and_leaves_nothing(memory: Memory, more: dict[str, Any]) -> None:
+    if "deep" in more:
+        for _ in range(20_000):
+            more = {"deep": more}
+    history = MnemoloomChatMessageHistory(memory, "monday")
+    with pytest.raises(ValidationError, match="must be JSON"):
+        history.add_messages([HumanMessage("one"), HumanMessage("two", additional_kwargs=more)])
+    assert history.messages == []
+
+
+@pytest.mark.parametrize("name", [" ", "a\0", "\ud800", "n" * 600])
+def test_the_name_of_a_speaker_may_be_anything(memory: Memory, name: str) -> None:
+    history = MnemoloomChatMessageHistory(memory, "monday")
+    history.add_messages([HumanMessage("one", name=name)])
+    assert [message.name for message in history.messages] == [name]
+    assert [record.speaker for record in memory.records()] == ["user"]

@@ -99,7 +99,7 @@ def test_what_was_said_is_chosen_by_key_or_refused(memory: Memory) -> None:
 
 
 def test_settings_that_contradict_each_other_are_refused(memory: Memory) -> None:
-    for options in ({"return_messages": True, "k": 3}, {"return_docs": True}, {"keys": 1}):
+    for options in ({"return_messages": True, "k": 3}, {"return_docs": True}, {"keys": 1}, {"k": 0}):
         with pytest.raises((PydanticError, ValueError)):
             MnemoloomMemory(memory=memory, **options)
 
@@ -121,3 +121,11 @@ def test_a_conversation_chain_remembers_with_it(memory: Memory) -> None:
         chain.invoke({"input": "I live in Oslo."})
         chain.invoke({"input": "Where do I live?"})
     assert "Human: I live in Oslo.\nAI: Hello.\nHuman: Where do I live?" in prompts[1]
+
+
+@pytest.mark.parametrize(("options", "nothing"), [({}, ""), ({"return_docs": True}, [])])
+def test_an_input_without_words_recalls_nothing(memory: Memory, options: dict[str, Any], nothing: Any) -> None:
+    memory.remember("I live in Oslo.")
+    relevant = MnemoloomMemory(memory=memory, k=3, **options)
+    assert relevant.load_memory_variables({"input": " "}) == {"history": nothing}
+    assert asyncio.run(relevant.aload_memory_variables({"input": ""})) == {"history": nothing}

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from langchain_core.embeddings import DeterministicFakeEmbedding, Embeddings
@@ -21,6 +22,7 @@ from mnemoloom.errors import (
     EmbedderTimeoutError,
     EmbedderUnavailableError,
 )
+from mnemoloom.testing import OllamaServer
 
 TEXTS = ["a boat", "a kettle", "a boat"]
 
@@ -73,6 +75,25 @@ def test_functions_and_async_functions_embed_too() -> None:
     assert LangChainEmbedder(plain).embed(TEXTS).tolist() == want
     assert LangChainEmbedder(slow).embed(TEXTS).tolist() == want
     assert asyncio.run(inside_a_loop()).tolist() == want
+
+
+def test_an_async_function_may_keep_its_client_from_call_to_call() -> None:
+    """A client's connections belong to one event loop."""
+    with OllamaServer() as server:
+        client = httpx.AsyncClient(base_url=server.url, trust_env=False)
+
+        async def embed(texts: Sequence[str]) -> list[list[float]]:
+            answer = await client.post("/api/embed", json={"model": "tinyemb", "input": list(texts)})
+            return answer.json()["embeddings"]
+
+        async def close() -> list[list[float]]:
+            await client.aclose()
+            return []
+
+        embedder = LangChainEmbedder(embed)
+        assert [embedder.embed([text]).shape for text in ("one", "two", "three")] == [(1, 64)] * 3
+        assert asyncio.run(asyncio.to_thread(embedder.embed, ["four"])).shape == (1, 64)
+        LangChainEmbedder(lambda _: close()).embed(["the end"])
 
 
 def test_an_identity_names_the_class_and_the_model_or_what_the_caller_says() -> None:

@@ -41,13 +41,13 @@ def agent_saying(memory, *replies, tools=(), settings=None, **options):
     return agent, model
 
 
-def say(agent, text, *, who=ANN, thread="t1", **more):
-    config = {"configurable": {"thread_id": thread}, **more}
+def say(agent, text, *, who=ANN, thread="t1", named=None, **more):
+    config = {"configurable": {"thread_id": thread, **(named or {})}, **more}
     return agent.invoke({"messages": [HumanMessage(text)]}, config, context=who)
 
 
-async def asay(agent, text, *, who=ANN, thread="t1"):
-    config = {"configurable": {"thread_id": thread}}
+async def asay(agent, text, *, who=ANN, thread="t1", named=None):
+    config = {"configurable": {"thread_id": thread, **(named or {})}}
     return await agent.ainvoke({"messages": [HumanMessage(text)]}, config, context=who)
 
 
@@ -70,6 +70,16 @@ def test_what_was_said_in_one_thread_is_shown_to_the_model_in_another(memory):
     assert isinstance(shown, HumanMessage)
     assert json.dumps(TEA) in shown.text
     assert shown.text.endswith(f"\n\n{ASKED}")
+
+
+def test_what_was_said_in_several_threads_is_shown_once(memory):
+    memory.at("users", "ann").remember("I never drink coffee.", speaker="user")
+    agent, model = agent_saying(memory, "Noted.", "I know.", "Green tea.", checkpointer=InMemorySaver())
+    for thread, text in (("t1", TEA), ("t2", TEA), ("t3", ASKED)):
+        say(agent, text, thread=thread)
+    [shown] = blocks(model.seen[2])
+    assert shown.text.count(json.dumps(TEA)) == 1
+    assert "coffee" in shown.text
 
 
 def test_another_user_sees_nothing_of_it(memory):
@@ -300,6 +310,31 @@ def test_what_no_store_can_hold_is_left_out_of_a_message(memory):
     assert remembered(memory) == [("user", "I like tea."), ("assistant", "Noted.")]
 
 
+def test_messages_of_two_threads_that_bear_one_id_are_both_kept(memory):
+    agent, _ = agent_saying(
+        memory, AIMessage("Noted.", id="2"), AIMessage("I see.", id="2"), checkpointer=InMemorySaver()
+    )
+    for thread, text in (("t1", TEA), ("t2", "I live in Oslo.")):
+        agent.invoke({"messages": [HumanMessage(text, id="1")]}, {"configurable": {"thread_id": thread}}, context=ANN)
+    assert [text for _, text in remembered(memory)] == [TEA, "Noted.", "I live in Oslo.", "I see."]
+
+
+@pytest.mark.parametrize("thread", ["t" * 600, " ", 7, "a\0b", "\ud800"])
+def test_the_name_of_a_thread_may_be_anything(memory, thread):
+    agent, _ = agent_saying(memory, "Noted.", "Green tea.", checkpointer=InMemorySaver())
+    say(agent, TEA, thread=thread)
+    say(agent, ASKED, thread="another")
+    assert len(remembered(memory)) == 4
+    assert len({record.session for record in memory.at("users", "ann").records()}) == 2
+
+
+@pytest.mark.parametrize("name", ["m" * 600, "m\0", "\ud800"])
+def test_the_name_of_a_model_may_be_anything(memory, name):
+    agent, _ = agent_saying(memory, AIMessage("Noted.", response_metadata={"model_name": name}))
+    say(agent, TEA)
+    assert remembered(memory) == [("user", TEA), ("assistant", "Noted.")]
+
+
 @pytest.mark.parametrize("name", ["x" * 5000, "caf\u00e9", "two\nlines", "\ud800"])
 def test_an_id_of_a_message_may_be_anything(memory, name):
     agent, _ = agent_saying(memory, "Noted.")
@@ -327,6 +362,21 @@ def test_a_run_without_a_user_is_refused_and_leaves_nothing(memory, context):
         asyncio.run(agent.ainvoke({"messages": [HumanMessage(TEA)]}, context=context))
     assert model.seen == []
     assert memory.namespaces() == []
+
+
+@pytest.mark.parametrize("twin", [say, lambda *a, **o: asyncio.run(asay(*a, **o))])
+def test_the_config_may_name_the_user_as_it_may_for_the_tools(memory, twin):
+    agent, _ = agent_saying(memory, "Noted.", tools=create_memory_tools(memory))
+    twin(agent, TEA, who=None, named={"user_id": "kim"})
+    assert remembered(memory, "kim") == [("user", TEA), ("assistant", "Noted.")]
+
+
+@pytest.mark.parametrize("twin", [say, lambda *a, **o: asyncio.run(asay(*a, **o))])
+def test_a_run_that_names_two_users_is_refused_and_leaves_nothing(memory, twin):
+    agent, model = agent_saying(memory, "Noted.")
+    with pytest.raises(ScopeError, match="in two ways"):
+        twin(agent, TEA, who=ANN, named={"user_id": "bob"})
+    assert (remembered(memory), remembered(memory, "bob"), model.seen) == ([], [], [])
 
 
 def test_the_scope_may_have_more_labels_and_come_from_any_context(memory):
@@ -492,6 +542,7 @@ def test_a_memory_that_fails_stops_the_run_before_the_model_is_asked(open_memory
         {"expand": -1},
         {"min_confidence": 1.5},
         {"min_confidence": "sure"},
+        {"min_confidence": True},
         {"where": {"$frobnicate": 1}},
         {"user": " "},
         {"assistant": ""},

@@ -13,8 +13,10 @@ from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from pydantic import BaseModel
 
+from integrations.langchain.scripted import calling, model_saying
 from langchain_mnemoloom.ollama import create_ollama_chat
 from langchain_mnemoloom.recalling import Recollection
+from langchain_mnemoloom.remembering_chat import RememberingChat
 from mnemoloom.errors import (
     ChatModelError,
     ChatModelTimeoutError,
@@ -170,6 +172,11 @@ FAILURES = {
     "drop": (faults.drop(), ChatModelUnavailableError, "broke before the answer was complete"),
     "die midway": (faults.die_midway(2), ChatModelUnavailableError, "broke before the answer was complete"),
     "end early": (faults.end_early(2), ChatModelUnavailableError, "broke off in mid-answer"),
+    "cut line": (
+        faults.bad_json('{"model": "tiny", "message": {"ro'),
+        ChatModelUnavailableError,
+        "broke off in mid-answer",
+    ),
     "error midway": (faults.error_midway("out of memory"), ChatModelError, "in mid-answer: out of memory"),
     "refusal": (faults.status(400, '"tiny" does not support chat'), ChatModelError, '400: "tiny" does not support'),
     "busy": (faults.status(503, "server busy"), ChatModelError, "503: server busy"),
@@ -314,6 +321,7 @@ def test_the_key_and_host_of_the_environment_are_not_used(server, memory, ask, m
         {"host": "http://192.0.2.1:11434"},
         {"host": "ftp://127.0.0.1"},
         {"scope": ()},
+        {"scope": lambda runtime: ("users", "ann")},
         {"user": " "},
     ],
 )
@@ -327,3 +335,36 @@ def test_what_asks_nothing_is_refused(server, memory, ask, given):
     with pytest.raises((ValidationError, NotImplementedError, ValueError)):
         ask(chat_on(server, memory), given)
     assert (server.requests, len(memory)) == ([], 0)
+
+
+@pytest.mark.parametrize("ask", [RememberingChat.invoke, lambda chat, given: asyncio.run(chat.ainvoke(given))])
+def test_a_form_that_a_model_fills_by_calling_a_tool_is_remembered_as_it_was_filled(memory, ask):
+    class Place(BaseModel):
+        """A place."""
+
+        city: str
+
+    chat = RememberingChat(memory, model_saying(calling("Place", city="Århus")), schema=Place)
+    assert ask(chat, ASKED) == Place(city="Århus")
+    assert remembered(memory) == [("user", ASKED), ("assistant", '{"city": "Århus"}')]
+
+
+def test_messages_of_two_threads_that_bear_one_id_are_both_kept(server, memory):
+    chat = chat_on(server, memory)
+    for thread, text in (("t1", MOVED), ("t2", ASKED)):
+        chat.invoke([HumanMessage(text, id="1")], {"configurable": {"thread_id": thread}})
+    assert [text for speaker, text in remembered(memory) if speaker == "user"] == [MOVED, ASKED]
+
+
+@pytest.mark.parametrize("thread", ["t" * 600, " ", 7, "a\0b"])
+def test_the_name_of_a_thread_may_be_anything(server, memory, ask, thread):
+    ask(chat_on(server, memory), MOVED, configurable={"thread_id": thread})
+    assert len({record.session for record in memory.records()} - {None}) == 1
+
+
+def test_an_answer_that_only_repeats_what_was_recalled_is_given_and_not_remembered(memory, ask):
+    memory.remember(MOVED, speaker="user")
+    repeat = lambda body: body["messages"][-1]["content"].removesuffix(ASKED).strip()  # noqa: E731
+    with OllamaServer(otherwise=repeat) as server:
+        assert MOVED in ask(chat_on(server, memory), ASKED)
+    assert remembered(memory) == [("user", MOVED), ("user", ASKED)]

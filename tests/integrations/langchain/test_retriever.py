@@ -118,8 +118,13 @@ def test_callbacks_and_traces_are_told(filled: Memory) -> None:
 def test_settings_that_nobody_knows_are_refused(filled: Memory) -> None:
     with pytest.raises(PydanticError, match="foo"):
         MnemoloomRetriever(memory=filled, foo=1)  # type: ignore[call-arg]
-    with pytest.raises(TypeError, match="foo"):
+    named = "a MnemoloomRetriever has no setting 'foo'; it takes k, filter, min_score, .*min_confidence"
+    with pytest.raises(PydanticError, match=named):
+        MnemoloomRetriever(memory=filled, options={"foo": 1})
+    with pytest.raises(TypeError, match=named):
         MnemoloomRetriever(memory=filled).invoke("boat", foo=1)
+    with pytest.raises(TypeError, match=named):
+        asyncio.run(MnemoloomRetriever(memory=filled).ainvoke("boat", foo=1))
     with pytest.raises(FilterError):
         MnemoloomRetriever(memory=filled, filter="n > 3").invoke("boat")
 

@@ -95,3 +95,9 @@ def test_the_handle_of_a_run_sees_its_users_memories_only() -> None:
         memory_for(memory, PER_USER, runtime({"user_id": "ann@x.com"})).remember("Ann likes tea.")
         assert [record.text for record in memory.at("users", "ann@x.com").records()] == ["Ann likes tea."]
         assert not list(memory_for(memory, PER_USER, runtime({"user_id": "bob"})).records())
+
+
+@pytest.mark.parametrize("given", ["ann", None, (), ("users", None), ("users", " "), {"users", "ann"}])
+def test_a_function_that_gives_no_labels_is_refused(given: Any) -> None:
+    with pytest.raises(ScopeError, match="must give a tuple of non-empty labels"):
+        namespace_for(lambda runtime: given, SimpleNamespace(context=None))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,14 +14,23 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from langgraph.store.base import GetOp, InvalidNamespaceError, PutOp, SearchOp
+from langgraph.store.base import (
+    GetOp,
+    InvalidNamespaceError,
+    ListNamespacesOp,
+    MatchCondition,
+    PutOp,
+    SearchOp,
+)
 
 from langchain_mnemoloom import MnemoloomStore, escape_label, unescape_label
+from langchain_mnemoloom.store.sweeping import Sweeper
 from mnemoloom import Draft, ManualClock, Memory
 from mnemoloom.embedders import HashingEmbedder
 from mnemoloom.errors import (
     ConfigError,
     EmbedderError,
+    FilterError,
     NamespaceError,
     ReadOnlyError,
     StoreClosedError,
@@ -150,6 +160,56 @@ def test_closing_ends_the_sweeper(clock: ManualClock) -> None:
     assert ended.done()
     with pytest.raises(StoreClosedError):
         store.get(ANN, "a")
+
+
+@pytest.mark.parametrize("minutes", [1e13, 1e308])
+def test_a_time_to_live_beyond_all_calendars_never_ends(clock: ManualClock, minutes: float) -> None:
+    with with_ttl(clock, omit_expired=True) as store:
+        store.put(ANN, "a", {"n": 1}, ttl=minutes)
+        clock.advance(3e9)
+        assert [store.get(ANN, "a") is None for _ in range(2)] == [False, False]  # reading starts the time anew
+        assert store.sweep_ttl() == 0
+
+
+def test_a_clock_that_is_put_back_makes_no_item_older_than_its_creation(clock: ManualClock) -> None:
+    with with_ttl(clock) as store:
+        store.put(ANN, "a", {"n": 1})
+        made = store.get(ANN, "a")
+        clock.advance(-3600)
+        store.put(ANN, "a", {"n": 2})
+        again = store.get(ANN, "a")
+        assert made is not None
+        assert again is not None
+        assert (again.value, again.created_at, again.updated_at) == ({"n": 2}, made.created_at, made.updated_at)
+
+
+def test_what_start_gives_cannot_be_cancelled_and_a_stopped_sweeper_starts_again(clock: ManualClock) -> None:
+    with with_ttl(clock) as store:
+        ended = store.start_ttl_sweeper(0.0002)
+        assert not ended.cancel()
+        assert store.stop_ttl_sweeper(10)
+        assert ended.result(0) is None
+        again = store.start_ttl_sweeper(0.0002)
+        assert not again.done()
+
+
+def test_a_sweeper_that_is_being_stopped_gives_way_to_a_new_one() -> None:
+    busy, go_on = threading.Event(), threading.Event()
+
+    def sweep() -> int:
+        busy.set()
+        go_on.wait(10)
+        return 0
+
+    sweeper = Sweeper(sweep)
+    first = sweeper.start(0.0)
+    assert busy.wait(10)
+    assert not sweeper.stop(0.01)
+    second = sweeper.start(60.0)
+    go_on.set()
+    assert first.result(10) is None
+    assert not second.done()
+    assert sweeper.stop(10)
 
 
 @pytest.mark.parametrize("minutes", [0, -1, float("nan"), float("inf"), True, "5"])
@@ -303,6 +363,39 @@ def test_a_batch_with_one_bad_operation_writes_nothing(store: MnemoloomStore, ba
     assert store.search(()) == []
 
 
+def test_what_is_not_indexed_needs_no_encoder() -> None:
+    embedder = CountingEmbedder()
+    with MnemoloomStore.open(":memory:", embedder=embedder, index={"fields": ["text"]}) as store:
+        embedder.failing = True
+        store.put(ANN, "a", {"text": "boat"}, index=False, ttl=5)
+        store.put(ANN, "b", {"n": 1})
+        assert [item.value for item in (store.get(ANN, "a"), store.get(ANN, "b")) if item] == [
+            {"text": "boat"},
+            {"n": 1},
+        ]
+        embedder.failing = False
+        store.put(ANN, "a", {"text": "boat"})
+        assert keys(store.search(ANN, query="boat")) == ["a"]
+        assert embedder.encoded == ["boat", "boat"]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda store: store.put(ANN, "a", {"n": 1}, index=[1]),
+        lambda store: store.list_namespaces(max_depth="2"),
+        lambda store: store.list_namespaces(max_depth=True),
+        lambda store: store.batch([ListNamespacesOp((MatchCondition("middle", ("a",)),))]),  # type: ignore[arg-type]
+        lambda store: store.search((), limit=True),
+        lambda store: store.get(ANN, "a\0"),
+        lambda store: store.get((" ",), "a"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_even_of_an_empty_store(store: MnemoloomStore, call: Any) -> None:
+    with pytest.raises(ValidationError):
+        call(store)
+
+
 def test_vectors_that_a_killed_writer_left_behind_are_not_found(store: MnemoloomStore) -> None:
     store.put(ANN, "a", {"x": ["boat", "kettle"]}, index=["x[*]"])
     own = store.memory.at("default", "langgraph-store", *ANN)
@@ -356,6 +449,18 @@ def test_an_async_embedding_function_serves_plain_and_async_calls() -> None:
         assert len(store.search(ANN, query="map")) == 3
 
 
+def test_vectors_of_another_width_than_the_index_says_are_refused_and_nothing_is_put() -> None:
+    def embed(texts: Sequence[str]) -> list[list[float]]:
+        return HashingEmbedder(64).embed(list(texts)).tolist()
+
+    with MnemoloomStore.open(":memory:", index={"dims": 100, "embed": embed}) as store:
+        with pytest.raises(EmbedderError, match=r"width 100, which is what dims says; got an array of shape \(1, 64\)"):
+            store.put(ANN, "a", {"text": "a boat"})
+        assert store.search(()) == []
+    with pytest.raises(ValidationError, match="dims"):
+        MnemoloomStore.open(":memory:", index={"dims": 0, "embed": embed})
+
+
 def test_a_text_is_encoded_once_however_often_it_is_put() -> None:
     embedder = CountingEmbedder()
     with MnemoloomStore.open(":memory:", embedder=embedder, index={"fields": ["text"]}) as store:
@@ -391,3 +496,38 @@ def test_scores_are_the_cosines_of_the_best_text(store: MnemoloomStore) -> None:
     assert [item.score for item in found] == sorted((item.score for item in found), reverse=True)
     paged = [item.key for offset in range(0, 40, 7) for item in store.search((), query=query, limit=7, offset=offset)]
     assert paged == keys(found)
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ({"owner": {"name": "Ann"}}, ["more", "only"]),
+        ({"owner": {"$eq": {"name": "Ann"}}}, ["only"]),
+        ({"owner": {"$ne": {"name": "Ann"}}}, ["list", "more", "null"]),
+        ({"owner": {"$eq": {"age": None}}}, ["null"]),
+        ({"owner": [{"name": "Ann"}]}, ["list"]),
+        ({"owner": {"$eq": [{"name": "Ann"}]}}, []),
+    ],
+)
+def test_an_object_below_an_operator_stands_for_itself(store: MnemoloomStore, asked: Any, found: list[str]) -> None:
+    owners = {
+        "only": {"name": "Ann"},
+        "more": {"name": "Ann", "age": 3},
+        "list": [{"name": "Ann", "age": 3}],
+        "null": {"age": None},
+    }
+    store.batch([PutOp(ANN, key, {"owner": owner}) for key, owner in owners.items()])
+    assert sorted(keys(store.search(ANN, filter=asked))) == found
+
+
+def nested(levels: int) -> dict[str, Any]:
+    deep: dict[str, Any] = {}
+    for _ in range(levels):
+        deep = {"a": deep}
+    return deep
+
+
+@pytest.mark.parametrize("asked", [{"$or": [{"n": 1}, {"n": 2}]}, {"$and": []}, {"a": {"b": {"$c": 1}}}, nested(5000)])
+def test_a_filter_that_would_silently_match_nothing_is_refused(store: MnemoloomStore, asked: Any) -> None:
+    with pytest.raises(FilterError):
+        store.search(ANN, filter=asked)

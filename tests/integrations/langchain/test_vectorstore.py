@@ -17,7 +17,7 @@ from langchain_core.vectorstores import InMemoryVectorStore
 from langchain_mnemoloom import LangChainEmbedder, MnemoloomEmbeddings, MnemoloomVectorStore
 from mnemoloom import Memory, where
 from mnemoloom.embedders import HashingEmbedder
-from mnemoloom.errors import EmbedderError, FilterError, MetadataError, ValidationError
+from mnemoloom.errors import ConfigError, EmbedderError, FilterError, MetadataError, ValidationError
 
 DOCUMENTS = [
     Document(page_content=f"{colour} {noun} of year {year}", metadata={"colour": colour, "year": year}, id=f"d{year}")
@@ -78,6 +78,13 @@ FILTERS: list[tuple[Any, set[str]]] = [
     (where("metadata.year").gt(2009) & where("external_id").ne("d2010"), {"d2011"}),
     (lambda document: document.metadata["year"] % 5 == 0, {"d2000", "d2005", "d2010"}),
     ({"colour": ["red"]}, set()),
+    ({"$or": [{"year": 2001}, {"year": 2002}]}, {"d2001", "d2002"}),
+    ({"$and": [{"colour": "red"}, {"year": {"$gt": 2002}}]}, {"d2003"}),
+    ({"$not": {"year": {"$gt": 2000}}}, {"d2000"}),
+    ({"colour": "blue", "$or": [{"year": 2001}, {"$not": {"year": {"$lt": 2007}}}]}, {"d2007"}),
+    ({"$or": [{"colour": ["red"]}, {"colour": "red", "year": 2001}]}, {"d2001"}),
+    ({"$not": {"$or": [{"colour": {"$ne": ["red"]}}, {"year": 2001}]}}, set()),
+    ({"$and": [{"$not": {"colour": ["red"]}}, {"year": 2001}]}, {"d2001"}),
 ]
 
 
@@ -157,7 +164,7 @@ def test_lists_of_different_lengths_are_refused_and_nothing_is_added(
 
 def test_everything_is_deleted_only_on_demand(store: MnemoloomVectorStore) -> None:
     for call in ({}, {"ids": ["d2000"], "delete_all": True}, {"ids": "d2000"}):
-        with pytest.raises(ValidationError, match="delete takes"):
+        with pytest.raises(ValidationError, match=r"delete takes|list of strings"):
             store.delete(**call)
     assert store.delete(["d2000", "no such id"])
     assert len(store.memory) == len(DOCUMENTS) - 1
@@ -221,14 +228,66 @@ def test_without_an_encoder_a_search_by_meaning_says_so() -> None:
         store.add_texts(["a boat"])
         assert store.embeddings is None
         for search in (store.similarity_search, store.max_marginal_relevance_search):
-            with pytest.raises(EmbedderError, match="needs an embedder"):
+            with pytest.raises(EmbedderError, match=r"a vector store needs an embedder.*MnemoloomVectorStore.open"):
                 search("boat")
 
 
-@pytest.mark.parametrize("bad", ["colour", {"colour": {"$like": "r"}}, {"colour": {"$gt": [1]}}, {3: 4}, [1]])
+def test_a_folder_is_opened_again_with_its_encoder(tmp_path: Path) -> None:
+    embedding = MnemoloomEmbeddings(HashingEmbedder(64))
+    first = MnemoloomVectorStore.from_texts(["a red boat", "a map"], embedding, path=tmp_path / "docs")
+    first.memory.close()
+    again = MnemoloomVectorStore.open(tmp_path / "docs", embedding)
+    assert [document.page_content for document in again.similarity_search("boat", 1)] == ["a red boat"]
+    again.memory.close()
+
+
+def test_what_is_no_memory_is_refused_with_the_way_to_open_one() -> None:
+    embedding: Any = MnemoloomEmbeddings(HashingEmbedder(64))
+    with Memory.open(":memory:") as memory:
+        for bad in (
+            lambda: MnemoloomVectorStore(embedding=embedding),
+            lambda: MnemoloomVectorStore(embedding, path="./docs"),
+            lambda: MnemoloomVectorStore(memory, embedding=embedding),
+            lambda: MnemoloomVectorStore(),
+        ):
+            with pytest.raises(ConfigError, match=r"MnemoloomVectorStore.open\(path, embedding\)"):
+                bad()
+
+
+def nested(levels: int) -> dict[str, Any]:
+    found: dict[str, Any] = {"colour": ["red"]}
+    for _ in range(levels):
+        found = {"$not": found}
+    return found
+
+
+MEANINGLESS: list[Any] = [
+    "colour",
+    {"colour": {"$like": "r"}},
+    {"colour": {"$gt": [1]}},
+    {3: 4},
+    [1],
+    {"$nor": [{"colour": "red"}]},
+    {"$or": {"colour": "red"}},
+    {"$or": []},
+    {"$and": [{}]},
+    {"$not": [{"colour": "red"}]},
+    nested(2_000),
+]
+
+
+@pytest.mark.parametrize("bad", MEANINGLESS, ids=range(len(MEANINGLESS)))
 def test_a_filter_that_means_nothing_is_refused(store: MnemoloomVectorStore, bad: Any) -> None:
     with pytest.raises(FilterError):
         store.similarity_search("boat", filter=bad)
+
+
+def test_a_key_written_as_a_field_of_the_core_is_refused(store: MnemoloomVectorStore) -> None:
+    for bad in ({"metadata.year": 2001}, {"$or": [{"metadata.year": 2001}]}):
+        with pytest.raises(FilterError, match=r"'year', not 'metadata\.year'"):
+            store.similarity_search("boat", filter=bad)
+    store.add_texts(["a canoe"], [{"metadata.year": 2001}], ids=["canoe"])
+    assert ids(store.similarity_search("boat", filter=where("metadata", "metadata.year").eq(2001))) == ["canoe"]
 
 
 def test_vectors_come_from_the_encoder_as_documents_and_queries() -> None:
@@ -243,3 +302,37 @@ def test_vectors_come_from_the_encoder_as_documents_and_queries() -> None:
     assert stored[1] == pytest.approx(row / np.linalg.norm(row), abs=1e-6)
     assert [document.page_content for document in store.similarity_search("a", 1)] == ["query: a"]
     store.memory.close()
+
+
+def test_one_string_is_no_list_of_texts(store: MnemoloomVectorStore) -> None:
+    for add in (store.add_texts, lambda texts: asyncio.run(store.aadd_texts(texts))):
+        with pytest.raises(ValidationError, match="list of texts"):
+            add("a red boat")
+    assert len(store.memory) == len(DOCUMENTS)
+
+
+def test_a_number_is_no_id_of_a_document(store: MnemoloomVectorStore) -> None:
+    """The core would take it for the number of a memory, which may be any document's."""
+    number = store.memory.get("d2000").id
+    for call in (store.delete, store.get_by_ids, lambda ids: asyncio.run(store.adelete(ids))):
+        for ids_given in ([number], "d2000", [None]):
+            with pytest.raises(ValidationError, match="list of strings"):
+                call(ids_given)  # type: ignore[arg-type]
+    assert len(store.memory) == len(DOCUMENTS)
+
+
+def test_mmr_goes_on_without_what_is_deleted_meanwhile(store: MnemoloomVectorStore) -> None:
+    def keeps(document: Document) -> bool:
+        if document.id != "d2000":
+            store.delete(["d2000", "d2003"])
+        return True
+
+    found = store.max_marginal_relevance_search("red boat", k=3, fetch_k=5, filter=keeps)
+    assert len(found) == 3
+    assert not {"d2000", "d2003"} & set(ids(found))
+
+
+@pytest.mark.parametrize("options", [{"lambda_mult": 7}, {"lambda_mult": float("nan")}, {"k": -1}, {"query": " "}])
+def test_mmr_refuses_what_it_cannot_weigh(store: MnemoloomVectorStore, options: Any) -> None:
+    with pytest.raises(ValidationError):
+        store.max_marginal_relevance_search(**{"query": "boat", **options})

@@ -114,7 +114,7 @@ def test_the_thoughts_of_a_react_agent_between_tools_are_not_remembered(remember
 
 def test_an_agent_with_memory_tools_keeps_what_it_chooses(remember: Remember) -> None:
     memory = remember()
-    llm, seen = scripted(calling("save_memory", fact="The bike of Ann is red."), "Noted.")
+    llm, seen = scripted(calling("save_memory", content="The bike of Ann is red."), "Noted.")
 
     async def work() -> None:
         agent = FunctionAgent(tools=create_memory_tools(memory), llm=llm)

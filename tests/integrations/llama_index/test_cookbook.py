@@ -32,7 +32,7 @@ def model(body: Mapping[str, Any]) -> str | Reply:
     if body["messages"][-1]["role"] == "tool":
         return f"Done: {asked}"
     if "remember that I only travel by train" in asked:
-        return Reply(tool_calls=(ToolCall("save_memory", {"fact": "Ann only travels by train."}),))
+        return Reply(tool_calls=(ToolCall("save_memory", {"content": "Ann only travels by train."}),))
     if "money left in June" in asked:
         return Reply(tool_calls=(ToolCall("budget_left", {"month": "June"}),))
     if "Lisbon?" in asked and "only travel" in told:

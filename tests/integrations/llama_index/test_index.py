@@ -88,6 +88,20 @@ def test_after_a_restart_refreshing_needs_no_docstore(folder: Path, embedding: B
     store.close()
 
 
+def test_refreshing_removes_an_older_version_that_llama_index_left_beside_the_new_one(
+    folder: Path, embedding: BagEmbedding
+) -> None:
+    made(MnemoloomVectorStore(folder), embedding)
+    store = MnemoloomVectorStore(folder)
+    changed = documents(tea="Alice drinks coffee now", dog="The dog of Bob is called Max")
+    opened(store, embedding).refresh_ref_docs(changed[:2])  # knows nothing of the first process
+    assert len(store.get_nodes()) == 7
+    assert refresh_documents(opened(store, embedding), changed[:1]) == [True]
+    assert asyncio.run(arefresh_documents(opened(store, embedding), changed)) == [False, True, False, False, False]
+    assert sorted(node.get_content() for node in store.get_nodes()) == sorted(each.text for each in changed)
+    assert refresh_documents(opened(store, embedding), changed) == [False] * 5
+
+
 def test_refreshing_needs_our_store(embedding: BagEmbedding) -> None:
     with pytest.raises(ValueError, match="SimpleVectorStore"):
         refresh_documents(VectorStoreIndex.from_documents(documents(), embed_model=embedding), documents())

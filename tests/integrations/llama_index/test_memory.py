@@ -8,13 +8,19 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.memory import BaseMemory, Memory, StaticMemoryBlock
 
 from integrations.llama_index.doubles import BrokenEmbedder, assistant, calling, shown, user
-from llama_index.memory.mnemoloom import MnemoloomMemory
+from llama_index.memory.mnemoloom import (
+    MnemoloomChatBuffer,
+    MnemoloomChatStore,
+    MnemoloomMemory,
+    MnemoloomMemoryBlock,
+)
 from mnemoloom import Memory as Store
 from mnemoloom.errors import EmbedderUnavailableError, StoreClosedError, ValidationError
 
@@ -47,6 +53,12 @@ def test_one_session_uses_what_another_one_has_left(remember: Remember) -> None:
     assert [message.role.value for message in told] == ["user"]
     assert "My dog is called Rex." in shown(told)
     assert later.get_all() == [user("What is my dog called?")]
+
+
+def test_what_was_said_in_several_sessions_is_shown_once(remember: Remember) -> None:
+    for session in ("monday", "tuesday"):
+        remember(session_id=session).put(user("My dog is called Rex."))
+    assert shown(remember(session_id="friday").get(input="What is my dog called?")).count("Rex") == 1
 
 
 def test_another_user_is_shown_nothing_even_in_a_session_of_the_same_name(remember: Remember) -> None:
@@ -183,7 +195,21 @@ def test_other_memory_blocks_work_beside_it(remember: Remember) -> None:
     assert "Rex" not in (told[0].content or "")
 
 
-@pytest.mark.parametrize("user_id", ["", "  ", None, 7], ids=repr)
+@pytest.mark.parametrize("user_id", [7, UUID(int=7)], ids=str)
+def test_a_user_may_be_a_number_or_a_uuid(folder: Path, user_id: Any) -> None:
+    memory = MnemoloomMemory.from_defaults("monday", path=folder, user_id=user_id)
+    memory.put(user("My dog is called Rex."))
+    same = MnemoloomMemory.from_defaults("monday", path=folder, user_id=str(user_id))
+    block = MnemoloomMemoryBlock(folder, user_id)
+    assert (memory.user_id, block.user_id) == (str(user_id), str(user_id))
+    assert memory.get_all() == same.get_all() == MnemoloomChatBuffer(folder, user_id).get_messages("monday")
+    assert memory.long_term.namespace == block.long_term.namespace == ("users", str(user_id))
+    assert asyncio.run(MnemoloomChatStore(folder, user_id).get_messages("monday")) == memory.get_all()
+    again = MnemoloomMemory.from_dict(memory.to_dict())
+    assert again.get_all() == memory.get_all()
+
+
+@pytest.mark.parametrize("user_id", ["", "  ", None, 7.5, True, b"ann"], ids=repr)
 def test_a_user_must_be_named(folder: Path, user_id: Any) -> None:
     with pytest.raises(ValidationError, match="user_id"):
         MnemoloomMemory(folder, user_id)

@@ -129,12 +129,17 @@ def test_an_agent_remembers_and_uses_its_memory_tools(
         agent = create_ollama_agent(memory, model="tiny", host=server.url, streaming=streaming)
         return str(await agent.run(text))
 
-    server.say(Reply(tool_calls=(ToolCall("save_memory", {"fact": "The bike of Ann is red."}),)), "Noted.")
+    server.say(Reply(tool_calls=(ToolCall("save_memory", {"content": "The bike of Ann is red."}),)), "Noted.")
     monday = remember(session_id="monday")
     assert asyncio.run(ask(monday, "My bike is red.")) == "Noted."
     assert remembered(monday) == ["My bike is red.", "The bike of Ann is red.", "Noted."]
     offered = json.loads(server.requests[-1].raw)["tools"]
-    assert [tool["function"]["name"] for tool in offered] == ["save_memory", "search_memory", "forget_memory"]
+    assert [tool["function"]["name"] for tool in offered] == [
+        "save_memory",
+        "search_memory",
+        "update_memory",
+        "forget_memory",
+    ]
     server.say("Red.")
     asyncio.run(ask(remember(session_id="friday"), "What colour is my bike?"))
     assert "The bike of Ann is red." in told(server)
@@ -193,9 +198,9 @@ FAULTS: list[tuple[str, Any, type[Exception], str]] = [
     ("bad json", faults.bad_json(), ChatModelError, "did not answer as Ollama does"),
     ("late", faults.delay(5.0), ChatModelTimeoutError, "too long"),
     ("dies midway", faults.die_midway(), ChatModelUnavailableError, "ask again"),
+    ("ends early", faults.end_early(), ChatModelUnavailableError, "broke off in mid-answer; ask again"),
 ]
 STREAM_FAULTS: list[tuple[str, Any, type[Exception], str]] = [
-    ("ends early", faults.end_early(), ChatModelUnavailableError, "broke off"),
     ("error midway", faults.error_midway(), ChatModelError, "mid-answer"),
     ("silence midway", faults.silence_midway(5.0), ChatModelTimeoutError, "too long"),
 ]
@@ -263,6 +268,22 @@ def test_another_machine_is_asked_only_when_that_is_allowed(remember: Remember) 
         with pytest.raises(ConfigError, match="allow_remote"):
             make()
     assert BoundedOllama("tiny", "http://ollama.example:11434", allow_remote=True).base_url.endswith("11434")
+
+
+@pytest.mark.parametrize("option", [{"temperatur": 1}, {"client": object()}, {"headers": {"a": "b"}}], ids=str)
+def test_an_option_that_would_do_nothing_is_refused(remember: Remember, option: dict[str, Any]) -> None:
+    memory = remember(embedder=None)
+    for make in (create_ollama_chat_engine, create_ollama_agent):
+        with pytest.raises(ConfigError, match=f"no option '{next(iter(option))}'"):
+            make(memory, model="tiny", **option)
+    with pytest.raises(ConfigError, match=f"no option '{next(iter(option))}'"):
+        create_ollama_query_engine(memory.long_term, model="tiny", **option)
+
+
+def test_a_model_can_be_written_down_and_made_again() -> None:
+    model = BoundedOllama("tiny", temperature=0.2, answer_timeout=9.0)
+    again = BoundedOllama.from_dict(model.to_dict())
+    assert (again.model, again.temperature, again.answer_timeout) == ("tiny", 0.2, 9.0)
 
 
 def test_the_context_window_can_be_asked_of_the_server(server: OllamaServer) -> None:

@@ -379,3 +379,13 @@ def test_the_examples_in_the_docstrings_run(place):
     outcome = doctest.testmod(place)
     assert outcome.attempted > 0
     assert outcome.failed == 0
+
+
+def test_what_a_tests_own_function_raises_is_reported(capsys):
+    with OllamaServer(otherwise=lambda body: body["no such field"]) as server:
+        connection = http.client.HTTPConnection(server.url.removeprefix("http://"))
+        connection.request("POST", "/api/chat", json.dumps({"model": "tiny", "messages": HELLO}))
+        with pytest.raises(http.client.RemoteDisconnected):
+            connection.getresponse()
+        connection.close()
+    assert "no such field" in capsys.readouterr().err

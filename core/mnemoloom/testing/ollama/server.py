@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -281,7 +282,9 @@ class _Http(ThreadingHTTPServer):
                 _break(connection)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
-        pass  # a client that gives up is what the faults provoke
+        """Report, on standard error, what a test's own functions raise; a client that gave up is no news."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
 
 
 def _break(connection: socket.socket) -> None:

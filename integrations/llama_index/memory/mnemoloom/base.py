@@ -18,8 +18,9 @@ from llama_index.core.storage.chat_store.base_db import MessageStatus
 
 from llama_index.memory.mnemoloom.blocking import blocking
 from llama_index.memory.mnemoloom.chat_store import MnemoloomChatStore
-from llama_index.memory.mnemoloom.long_term import Certainty, LongTerm, check_user
+from llama_index.memory.mnemoloom.long_term import Certainty, LongTerm
 from llama_index.memory.mnemoloom.messages import draft_of, question_of, with_recalled
+from llama_index.memory.mnemoloom.users import UserId, check_user
 from llama_index.vector_stores.mnemoloom.embeddings import as_embedder
 from llama_index.vector_stores.mnemoloom.sharing import Share, share
 from mnemoloom import Memory
@@ -67,7 +68,7 @@ class MnemoloomMemory(LlamaIndexMemory):
     Parameters
     ----------
     path: a folder, ":memory:", or an open `Memory`, which lends its store.
-    user_id: whose memory this is; nobody else's is ever shown.
+    user_id: whose memory this is, a string, a whole number or a UUID; nobody else's is ever shown.
     session_id: which chat; without one, a new one.
     embedder: one of the core, its specification such as "hashing:256", or a LlamaIndex embedding model. Only a
         specification is written down. Without one, recall goes by words, names and dates.
@@ -95,21 +96,22 @@ class MnemoloomMemory(LlamaIndexMemory):
     def __init__(
         self,
         path: str | Path | Memory,
-        user_id: str,
+        user_id: UserId,
         *,
         embedder: Embedder | BaseEmbedding | str | None = None,
         **fields: Any,  # noqa: ANN401 - those above and those of LlamaIndex's Memory
     ) -> None:
         found = from_spec(embedder) if isinstance(embedder, str) else as_embedder(embedder)
-        opened = share(path, namespace=("users", check_user(user_id)), embedder=found)
-        chats = MnemoloomChatStore(opened.path, user_id)
+        user = check_user(user_id)
+        opened = share(path, namespace=("users", user), embedder=found)
+        chats = MnemoloomChatStore(opened.path, user)
         defaults = {"token_limit": 30_000, "token_flush_size": 3_000}
         super().__init__(
             **defaults
             | fields
             | {
                 "path": opened.path,
-                "user_id": user_id,
+                "user_id": user,
                 "embedder": embedder if isinstance(embedder, str) else None,
                 "sql_store": chats,
             }
@@ -130,7 +132,7 @@ class MnemoloomMemory(LlamaIndexMemory):
         chat_history: list[ChatMessage] | None = None,
         *,
         path: str | Path | Memory,
-        user_id: str,
+        user_id: UserId,
         embedder: Embedder | BaseEmbedding | str | None = None,
         memory_blocks: list[BaseMemoryBlock[Any]] | None = None,
         tokenizer_fn: Callable[[str], list[Any]] | None = None,

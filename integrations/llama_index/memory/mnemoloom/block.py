@@ -12,8 +12,9 @@ from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from llama_index.core.bridge.pydantic import Field, PrivateAttr
 from llama_index.core.memory import BaseMemoryBlock
 
-from llama_index.memory.mnemoloom.long_term import Certainty, LongTerm, check_user
+from llama_index.memory.mnemoloom.long_term import Certainty, LongTerm
 from llama_index.memory.mnemoloom.messages import draft_of, question_of, recalled_text, said
+from llama_index.memory.mnemoloom.users import UserId, check_user
 from llama_index.vector_stores.mnemoloom.embeddings import as_embedder
 from llama_index.vector_stores.mnemoloom.sharing import Share, share
 from mnemoloom import Draft, Memory
@@ -37,7 +38,7 @@ class MnemoloomMemoryBlock(BaseMemoryBlock[list[ChatMessage]]):
     Parameters
     ----------
     path: a folder, ":memory:", or an open `Memory`, which lends its store.
-    user_id: whose memory this is.
+    user_id: whose memory this is, a string, a whole number or a UUID.
     embedder: one of the core, its specification such as "hashing:256", or a LlamaIndex embedding model. Without
         one, recall goes by words, names and dates.
     k, token_limit: how many memories, and how many tokens, at most. min_confidence: as in `Memory.recall`.
@@ -62,14 +63,15 @@ class MnemoloomMemoryBlock(BaseMemoryBlock[list[ChatMessage]]):
     def __init__(
         self,
         path: str | Path | Memory,
-        user_id: str,
+        user_id: UserId,
         *,
         embedder: Embedder | BaseEmbedding | str | None = None,
         **fields: Any,  # noqa: ANN401 - those above, and those of BaseMemoryBlock
     ) -> None:
         found = from_spec(embedder) if isinstance(embedder, str) else as_embedder(embedder)
-        opened = share(path, namespace=("users", check_user(user_id)), embedder=found)
-        super().__init__(path=opened.path, user_id=user_id, **fields)  # type: ignore[call-arg]
+        user = check_user(user_id)
+        opened = share(path, namespace=("users", user), embedder=found)
+        super().__init__(path=opened.path, user_id=user, **fields)  # type: ignore[call-arg]
         self._share = opened
         self._long_term = LongTerm(
             opened.memory, k=self.k, token_limit=self.token_limit, min_confidence=self.min_confidence

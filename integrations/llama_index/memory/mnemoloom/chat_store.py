@@ -12,6 +12,7 @@ from llama_index.core.storage.chat_store import BaseChatStore
 from llama_index.core.storage.chat_store.base_db import AsyncDBChatStore, MessageStatus
 
 from llama_index.memory.mnemoloom.chat_log import ChatLog
+from llama_index.memory.mnemoloom.users import UserId, check_user
 from llama_index.vector_stores.mnemoloom.sharing import Share, share
 from mnemoloom import Memory
 
@@ -26,13 +27,13 @@ class MnemoloomChatStore(AsyncDBChatStore):
     Parameters
     ----------
     path: a folder, ":memory:", or an open `Memory`, which lends its store.
-    user_id: whose chats these are; the same key is another chat for another user.
+    user_id: whose chats these are, a string, a whole number or a UUID; the same key is another chat for another user.
 
     `delete_message` counts messages from 0, archived ones included. Messages read are copies.
 
     Raises
     ------
-    StoreError, NamespaceError, ConfigError
+    ValidationError, StoreError, NamespaceError, ConfigError
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -43,9 +44,10 @@ class MnemoloomChatStore(AsyncDBChatStore):
     _share: Share = PrivateAttr()
     _log: ChatLog = PrivateAttr()
 
-    def __init__(self, path: str | Path | Memory, user_id: str) -> None:
-        opened = share(path, namespace=("chats", user_id))
-        super().__init__(path=opened.path, user_id=user_id)  # type: ignore[call-arg]
+    def __init__(self, path: str | Path | Memory, user_id: UserId) -> None:
+        user = check_user(user_id)
+        opened = share(path, namespace=("chats", user))
+        super().__init__(path=opened.path, user_id=user)  # type: ignore[call-arg]
         self._share, self._log = opened, ChatLog(opened.memory)
 
     @classmethod
@@ -109,9 +111,10 @@ class MnemoloomChatBuffer(BaseChatStore):
     _share: Share = PrivateAttr()
     _log: ChatLog = PrivateAttr()
 
-    def __init__(self, path: str | Path | Memory, user_id: str, **fields: Any) -> None:  # noqa: ANN401
-        opened = share(path, namespace=("chats", user_id))
-        super().__init__(path=opened.path, user_id=user_id, **fields)  # type: ignore[call-arg]
+    def __init__(self, path: str | Path | Memory, user_id: UserId, **fields: Any) -> None:  # noqa: ANN401
+        user = check_user(user_id)
+        opened = share(path, namespace=("chats", user))
+        super().__init__(path=opened.path, user_id=user, **fields)  # type: ignore[call-arg]
         self._share, self._log = opened, ChatLog(opened.memory)
 
     @classmethod

@@ -19,7 +19,7 @@ from mnemoloom.errors import LoomError, ValidationError
 from mnemoloom.filters import Filter
 from mnemoloom.rendering import fitting
 
-__all__ = ["Certainty", "LongTerm", "check_user"]
+__all__ = ["Certainty", "LongTerm"]
 
 Certainty = Annotated[float, Field(ge=0.0, le=1.0)] | Literal["calibrated"]
 
@@ -101,10 +101,3 @@ class LongTerm:
         with self._lock:
             self._waiting.extend(drafts)
         _LOG.warning("%d messages wait to be remembered", len(drafts), exc_info=error)
-
-
-def check_user(user_id: object) -> str:
-    """`user_id` if it names a user; there is no default, so that nobody shares one by mistake."""
-    if not isinstance(user_id, str) or not user_id.strip():
-        raise ValidationError(f"user_id must name the user whose memory this is; got {user_id!r}")
-    return user_id

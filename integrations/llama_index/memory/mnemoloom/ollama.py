@@ -110,7 +110,7 @@ def create_ollama_agent(
 
     Parameters
     ----------
-    tools: further tools. memory_tools: whether the agent may save, search and forget by itself.
+    tools: further tools. memory_tools: whether the agent may save, search, correct and forget by itself.
     function_calling: whether the model can call functions; a ReAct agent serves one that cannot.
     """
     llm = BoundedOllama(model, host, is_function_calling_model=function_calling, **ollama)

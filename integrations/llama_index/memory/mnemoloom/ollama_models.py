@@ -11,7 +11,7 @@ from llama_index.core.bridge.pydantic import Field, PrivateAttr
 from mnemoloom.embedders.chat_errors import broken_off, chat_errors
 from mnemoloom.embedders.endpoint import Endpoint, endpoint
 from mnemoloom.embedders.ollama_client import connection, ollama_client
-from mnemoloom.errors import require
+from mnemoloom.errors import ConfigError, require
 
 require("llama_index.llms.ollama", extra="llama-index-ollama")
 require("llama_index.embeddings.ollama", extra="llama-index-ollama")
@@ -37,7 +37,8 @@ class BoundedOllama(Ollama):  # type: ignore[misc]
 
     Raises
     ------
-    ConfigError: a server that is not allowed.
+    ConfigError: a server that is not allowed, or an option that LlamaIndex's Ollama does not have or that has no
+        effect here (a client, headers).
     ChatModelUnavailableError: no server, no such model, or the answer broke off; nothing of it is returned.
     ChatModelTimeoutError, ChatModelError: too slow; refused, or no answer that makes sense.
     """
@@ -56,6 +57,11 @@ class BoundedOllama(Ollama):  # type: ignore[misc]
         context_window: int = 8192,
         **fields: Any,  # noqa: ANN401 - those of Ollama
     ) -> None:
+        # LlamaIndex takes any name and says nothing
+        unknown = [name for name in fields if name not in type(self).model_fields]
+        without_effect = [name for name in ("headers",) if fields.get(name) is not None]
+        if refused := [*unknown, *without_effect]:
+            raise ConfigError(f"LlamaIndex's Ollama has no option {refused[0]!r} that can be set here")
         super().__init__(
             model=model, base_url=base_url, request_timeout=request_timeout, context_window=context_window, **fields
         )

@@ -177,10 +177,17 @@ class MnemoloomVectorStore(BasePydanticVectorStore):
         if self.path.startswith(IN_MEMORY):
             raise ConfigError("this store is kept in memory alone; give MnemoloomVectorStore a path to keep it")
 
-    def ref_doc_hashes(self) -> dict[str, str]:
-        """The hash of every document that has nodes here, as it was when they were made, by document id."""
-        found = ((record.session, source_hash(record)) for record in self.client.records() if is_node(record))
-        return {document: digest for document, digest in found if document and digest}
+    def ref_doc_hashes(self) -> dict[str, set[str]]:
+        """The hashes that every document had when its nodes here were made, by document id.
+
+        More than one: nodes of different versions of the document are served.
+        """
+        found: dict[str, set[str]] = {}
+        for record in self.client.records():
+            digest = source_hash(record) if is_node(record) else None
+            if record.session and digest:
+                found.setdefault(record.session, set()).add(digest)
+        return found
 
     def close(self) -> None:
         """Let go of the store; it is closed when nothing else in this process uses it."""

@@ -18,7 +18,8 @@ def refresh_documents(index: VectorStoreIndex, documents: Sequence[Document]) ->
     """Insert what is new and replace what has changed; for each document, whether anything was done.
 
     LlamaIndex's own `refresh_ref_docs` needs the docstore of the process that made the index. This compares with
-    the hashes in the store, so it is right after a restart as well. Nothing is deleted that is not replaced.
+    the hashes in the store, so it is right after a restart as well, and replaces a document of which an older version
+    is still served beside the new one. Nothing is deleted that is not replaced.
 
     Raises
     ------
@@ -27,7 +28,7 @@ def refresh_documents(index: VectorStoreIndex, documents: Sequence[Document]) ->
     known = _store(index).ref_doc_hashes()
     done = []
     for document in documents:
-        stale = known.get(document.id_) != document.hash
+        stale = known.get(document.id_) != {document.hash}
         if stale:
             if document.id_ in known:
                 index.delete_ref_doc(document.id_, delete_from_docstore=True)
@@ -41,7 +42,7 @@ async def arefresh_documents(index: VectorStoreIndex, documents: Sequence[Docume
     known = await asyncio.to_thread(_store(index).ref_doc_hashes)
     done = []
     for document in documents:
-        stale = known.get(document.id_) != document.hash
+        stale = known.get(document.id_) != {document.hash}
         if stale:
             if document.id_ in known:
                 await index.adelete_ref_doc(document.id_, delete_from_docstore=True)
