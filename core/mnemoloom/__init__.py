@@ -8,6 +8,7 @@
 """
 
 from mnemoloom.__about__ import __version__
+from mnemoloom.chain import Proof, Seal, read_proof, read_seal
 from mnemoloom.clock import ManualClock, SystemClock
 from mnemoloom.config import AssistantProfile, ConcertProfile, Config, Limits, UpdateRule, WeightedProfile
 from mnemoloom.errors import LoomError
@@ -34,8 +35,10 @@ __all__ = [
     "ManualClock",
     "Memory",
     "Nearest",
+    "Proof",
     "RecallResult",
     "Record",
+    "Seal",
     "Stage",
     "Stats",
     "SystemClock",
@@ -46,5 +49,7 @@ __all__ = [
     "VerifyReport",
     "WeightedProfile",
     "__version__",
+    "read_proof",
+    "read_seal",
     "where",
 ]

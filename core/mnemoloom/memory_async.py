@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from mnemoloom.chain import Proof, Seal
 from mnemoloom.opened import OpenStore
 from mnemoloom.recall.calibration import Calibration
 from mnemoloom.recall.nearest import Nearest
@@ -111,8 +112,17 @@ class AsyncVerbs:
     async def astats(self) -> Stats:
         return await self._run(self._verbs.stats)
 
-    async def averify(self) -> VerifyReport:
-        return await self._run(self._verbs.verify)
+    async def averify(self, **options: Any) -> VerifyReport:  # noqa: ANN401
+        return await self._run(self._verbs.verify, **options)
+
+    async def aseal(self, path: str | Path | None = None) -> Seal:
+        return await self._run(self._verbs.seal, path)
+
+    async def aprove(self, key: int | str, seal: Seal | str | Path) -> Proof:
+        return await self._run(self._verbs.prove, key, seal)
+
+    async def arekey(self, key: bytes) -> None:
+        await self._run(self._verbs.rekey, key)
 
     async def aclose(self) -> None:
         if not self._opened.store.closed:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from mnemoloom.chain import Signer
 from mnemoloom.chain.anchors import SALT_BYTES
 from mnemoloom.config import Config
 from mnemoloom.drafts import CheckedDraft
@@ -46,9 +47,11 @@ class _Written:
 class Writer:
     """Writes to one namespace."""
 
-    def __init__(self, store: Store, live: LiveShelf, encoding: Encoding | None, config: Config, store_id: str) -> None:
+    def __init__(
+        self, store: Store, live: LiveShelf, encoding: Encoding | None, config: Config, signer: Signer
+    ) -> None:
         self._store, self._live, self._encoding, self._config = store, live, encoding, config
-        self._store_id = store_id
+        self._signer = signer
 
     def remember(
         self, drafts: Sequence[CheckedDraft], *, existing: Existing, now: int, encode: bool = True
@@ -78,7 +81,7 @@ class Writer:
             for memory in ids:
                 number = self._live.number(connection)
                 if number is not None and memories.policy_of(connection, number, memory) is not None:
-                    memories.delete(connection, number, memory, now=now)
+                    memories.delete(connection, number, memory, now=now, signer=self._signer)
                     gone.append(memory)
                 elif missing == "refuse":
                     raise UnknownMemoryError(memory)
@@ -92,7 +95,7 @@ class Writer:
 
         def work(connection: sqlite3.Connection) -> None:
             number = self._known(connection, memory)
-            memories.update_policy(connection, number, memory, tier=tier, pinned=pinned, now=now, store=self._store_id)
+            memories.update_policy(connection, number, memory, tier=tier, pinned=pinned, now=now, signer=self._signer)
 
         def publish(_: None) -> None:
             self._live.change(lambda shelf: shelf.set_cold(memory, tier is Tier.COLD))
@@ -173,8 +176,8 @@ class Writer:
             _new_memory(draft, payload, shelf.measure_surprise(count), now)
             for draft, payload, count in zip(chosen, payload_of, counts, strict=True)
         ]
-        ids, kept, poorer = memories.insert(connection, number, self._live.labels, new, store=self._store_id)
-        encoded = memories.update_vectors(connection, number, poorer, now=now, store=self._store_id)
+        ids, kept, poorer = memories.insert(connection, number, self._live.labels, new, signer=self._signer)
+        encoded = memories.update_vectors(connection, number, poorer, now=now, signer=self._signer)
         facts = read_facts(connection)
         entries = [
             (self._entry(memory, made, payload, facts), count)
@@ -200,7 +203,7 @@ class Writer:
         if existing == "skip":
             return found, []
         for memory in found.values():
-            memories.delete(connection, number, memory, now=now)
+            memories.delete(connection, number, memory, now=now, signer=self._signer)
         return {}, list(found.values())
 
     def _check_widths(self, drafts: Sequence[CheckedDraft]) -> None:

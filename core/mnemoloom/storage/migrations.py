@@ -74,7 +74,13 @@ CREATE TABLE links (
 CREATE INDEX links_by_target ON links (target);
 """
 
-_STEPS = (_M001_TABLES, _M002_LINKS)
+# Signatures of log entries, while the log is kept under a key.
+_M003_TAGS = """
+CREATE TABLE tags (seq INTEGER PRIMARY KEY, tag BLOB NOT NULL) STRICT;
+CREATE INDEX log_rekeys ON log (seq) WHERE op = 'rekey';
+"""
+
+_STEPS = (_M001_TABLES, _M002_LINKS, _M003_TAGS)
 FORMAT = len(_STEPS)
 
 
