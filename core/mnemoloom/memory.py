@@ -15,7 +15,14 @@ from mnemoloom.chain.keys import check_key
 from mnemoloom.clock import Clock, SystemClock
 from mnemoloom.config import Config, Durability, Limits, Profile
 from mnemoloom.drafts import check_count, check_draft, check_moment, check_namespace, check_text, check_tier, raw_row
-from mnemoloom.errors import ConfigError, EmbedderError, StorageFailure, UnknownMemoryError, ValidationError
+from mnemoloom.errors import (
+    ConfigError,
+    CorruptionError,
+    EmbedderError,
+    StorageFailure,
+    UnknownMemoryError,
+    ValidationError,
+)
 from mnemoloom.filters import Filter, asks_for, common, conjoin, parse_filter
 from mnemoloom.memory_async import AsyncVerbs
 from mnemoloom.opened import OpenStore
@@ -541,6 +548,18 @@ class Memory(AsyncVerbs):
         memory, sealed = self.get(key).id, _sealed(seal)
         with self._opened.store.snapshot() as connection:
             return prove_memory(connection, memory, sealed, store=self._opened.store_id)
+
+    def anchor(self, key: Key) -> str:
+        """PMLL's 16 hex digits of the log entry that remembered a memory: for people to compare.
+
+        Raises UnknownMemoryError.
+        """
+        memory = self.get(key).id
+        with self._opened.store.reading() as connection:
+            digest = memories.anchor_at(connection, memory)
+        if digest is None:
+            raise CorruptionError(f"log entry {memory} is missing")
+        return digest[:16]
 
     def rekey(self, key: bytes) -> None:
         """Sign the log of the whole store with another key from now on. Raises ConfigError."""

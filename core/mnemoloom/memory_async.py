@@ -121,6 +121,9 @@ class AsyncVerbs:
     async def aprove(self, key: int | str, seal: Seal | str | Path) -> Proof:
         return await self._run(self._verbs.prove, key, seal)
 
+    async def aanchor(self, key: int | str) -> str:
+        return await self._run(self._verbs.anchor, key)
+
     async def arekey(self, key: bytes) -> None:
         await self._run(self._verbs.rekey, key)
 
