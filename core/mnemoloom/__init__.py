@@ -17,7 +17,7 @@ from mnemoloom.memory import Memory
 from mnemoloom.ports import Embedder, TokenEmbedder, TokenVectors
 from mnemoloom.recall.calibration import Calibration
 from mnemoloom.recall.nearest import Nearest
-from mnemoloom.records import Draft, Explanation, Hit, RecallResult, Record, Stage, Tier
+from mnemoloom.records import Draft, Erased, Explanation, Hit, RecallResult, Record, Stage, Tier
 from mnemoloom.statistics import Stats
 from mnemoloom.storage.verify import VerifyReport
 
@@ -28,6 +28,7 @@ __all__ = [
     "Config",
     "Draft",
     "Embedder",
+    "Erased",
     "Explanation",
     "Hit",
     "Limits",

@@ -33,7 +33,7 @@ from mnemoloom.recall.live import LiveShelf
 from mnemoloom.recall.looking import matching_ids
 from mnemoloom.recall.nearest import Nearest
 from mnemoloom.recall.request import Request
-from mnemoloom.records import Draft, Explanation, RecallResult, Record, Tier
+from mnemoloom.records import Draft, Erased, Explanation, RecallResult, Record, Tier
 from mnemoloom.reembedding import Progress, learn_projection, reembed
 from mnemoloom.remembering import Existing, Missing, Writer
 from mnemoloom.statistics import Stats, gather
@@ -232,6 +232,22 @@ class Memory(AsyncVerbs):
         self._opened.store.check_usable(writing=True)
         found = list(dict.fromkeys(self._ids(keys, missing=missing)))
         return self._writer.forget(found, missing=missing, now=self._opened.now()) if found else 0
+
+    def erase(self, where: Where) -> Erased:
+        """Remove the memories that fit, cold and pinned ones too, so that no file of the store keeps a trace of them.
+
+        The log keeps a salted digest whose salt is gone, and still verifies. Exports and backups are yours to erase.
+        What is derived is dropped and made again, which takes about as long as opening the store without caches.
+
+        Raises
+        ------
+        FilterError: nothing was removed. ValidationError: the filter is empty; `where("id").gt(0)` means all.
+        """
+        condition = parse_filter(where)
+        if condition is None:
+            raise ValidationError("erase needs a filter; where('id').gt(0) means every memory of this namespace")
+        count = self._writer.erase(condition, now=self._opened.now())
+        return Erased(count=count, pending_checkpoint=not self._opened.store.checkpoint())
 
     def pin(self, key: Key) -> None:
         """Keep a memory for good: pinned memories form the persistent tier. Raises UnknownMemoryError."""

@@ -15,7 +15,7 @@ from mnemoloom.chain import Proof, Seal
 from mnemoloom.opened import OpenStore
 from mnemoloom.recall.calibration import Calibration
 from mnemoloom.recall.nearest import Nearest
-from mnemoloom.records import Draft, Explanation, RecallResult, Record, Tier
+from mnemoloom.records import Draft, Erased, Explanation, RecallResult, Record, Tier
 from mnemoloom.statistics import Stats
 from mnemoloom.storage.verify import VerifyReport
 from mnemoloom.transfer import ExportReport, ImportReport
@@ -84,6 +84,9 @@ class AsyncVerbs:
 
     async def avectors(self, keys: Iterable[int | str]) -> NDArray[np.float32]:
         return await self._run(self._verbs.vectors, keys)
+
+    async def aerase(self, where: Any) -> Erased:  # noqa: ANN401
+        return await self._run(self._verbs.erase, where)
 
     async def apin(self, key: int | str) -> None:
         await self._run(self._verbs.pin, key)

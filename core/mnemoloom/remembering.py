@@ -13,10 +13,12 @@ from mnemoloom.chain.anchors import SALT_BYTES
 from mnemoloom.config import Config
 from mnemoloom.drafts import CheckedDraft
 from mnemoloom.errors import DimensionMismatchError, UnknownMemoryError
+from mnemoloom.filters import Filter
 from mnemoloom.recall.calibration import Calibration, keep_threshold
 from mnemoloom.recall.encoding import Encoding
 from mnemoloom.recall.engine import SUPERSEDES
 from mnemoloom.recall.live import LiveShelf, entry_of
+from mnemoloom.recall.looking import matching_ids
 from mnemoloom.recall.shelf import ShelfEntry
 from mnemoloom.recall.speakers import is_reply
 from mnemoloom.records import Tier
@@ -89,6 +91,21 @@ class Writer:
 
         gone = self._store.transact(work, publish=lambda gone: self._live.publish(gone=gone), abandon=_nothing)
         return len(gone)
+
+    def erase(self, condition: Filter | None, *, now: int) -> int:
+        """Remove every memory that fits, all or none, and everything derived from them; how many that were."""
+
+        def work(connection: sqlite3.Connection) -> int:
+            number = self._live.number(connection)
+            if number is None:
+                return 0
+            found = [int(memory) for memory in matching_ids(connection, number, condition)]
+            for memory in found:
+                memories.delete(connection, number, memory, now=now, signer=self._signer)
+            self._live.drop_cache()
+            return len(found)
+
+        return self._store.transact(work, publish=lambda _: self._live.abandon(), abandon=self._live.abandon)
 
     def place(self, memory: int, *, tier: Tier, pinned: bool, now: int) -> None:
         """Set a memory's tier and pin. Raises UnknownMemoryError."""
