@@ -198,15 +198,21 @@ class Memory(AsyncVerbs):
         *,
         existing: Existing = "replace",
         encode: bool = True,
+        idem_key: str | None = None,
     ) -> list[int]:
         """Remember many texts at once, all or none; their ids in order.
 
         `existing` says what happens to a draft whose external id is already known: it replaces that memory, or
         is skipped. With `encode=False` the embedder is not asked: texts without a vector of their own are found by
         their words alone, until `reembed`. Raises as `remember` does.
+
+        `idem_key`, a name for this call, makes it safe to repeat: after a crash or a timeout nobody knows whether the
+        call was done, and with the same key it is done once. It holds in this namespace, for ever, and `erase` leaves it.
         """
         if existing not in ("replace", "skip"):
             raise ValidationError(f"existing must be 'replace' or 'skip'; got {existing!r}")
+        if idem_key is not None:
+            check_text(idem_key, limits=self._opened.config.limits, name="idem_key")
         if isinstance(drafts, (str, Mapping)):
             raise ValidationError("remember_many takes a list of drafts; use remember for one")
         now, limits = self._opened.now(), self._opened.config.limits
@@ -214,7 +220,7 @@ class Memory(AsyncVerbs):
         if not checked:
             self._opened.store.check_usable(writing=True)
             return []
-        return self._writer.remember(checked, existing=existing, encode=encode, now=now)
+        return self._writer.remember(checked, existing=existing, encode=encode, now=now, idem_key=idem_key)
 
     def forget(self, key: Key) -> None:
         """Remove a memory from the store. Raises UnknownMemoryError."""

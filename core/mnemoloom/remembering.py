@@ -23,6 +23,7 @@ from mnemoloom.recall.shelf import ShelfEntry
 from mnemoloom.recall.speakers import is_reply
 from mnemoloom.records import Tier
 from mnemoloom.storage import Store, memories
+from mnemoloom.storage.calls import answer_of, keep_answer
 from mnemoloom.storage.facts import CALLER, StoreFacts, read_facts, write_fact
 from mnemoloom.storage.memories import NewMemory, StoredPayload
 
@@ -56,24 +57,48 @@ class Writer:
         self._signer = signer
 
     def remember(
-        self, drafts: Sequence[CheckedDraft], *, existing: Existing, now: int, encode: bool = True
+        self,
+        drafts: Sequence[CheckedDraft],
+        *,
+        existing: Existing,
+        now: int,
+        encode: bool = True,
+        idem_key: str | None = None,
     ) -> list[int]:
         """Store drafts, all or none; their ids in order. Without `encode`, no text is encoded.
+
+        A call with an `idem_key` that has done its work before does nothing, and returns what it returned then.
 
         Raises
         ------
         EmbedderError, DimensionMismatchError, StoreError: nothing was stored.
         """
         self._store.check_usable(writing=True)
+        if idem_key is not None:
+            with self._store.reading() as connection:
+                done = self._answered(connection, idem_key, len(drafts))
+            if done is not None:
+                return done
         payloads = self._payloads(drafts) if encode else {}
         self._check_widths(drafts)
 
         def work(connection: sqlite3.Connection) -> _Written:
-            return self._write(connection, drafts, payloads, existing, now)
+            done = None if idem_key is None else self._answered(connection, idem_key, len(drafts))
+            if done is not None:  # by another thread, while the texts were encoded
+                return _Written(done, [], [], [], read_facts(connection).width)
+            written = self._write(connection, drafts, payloads, existing, now)
+            number = self._live.number(connection)
+            if idem_key is not None and number is not None:
+                keep_answer(connection, number, idem_key, written.ids)
+            return written
 
         written = self._store.transact(work, publish=self._publish, abandon=self._live.abandon)
         self._live.save(closing=False)
         return written.ids
+
+    def _answered(self, connection: sqlite3.Connection, idem_key: str, drafts: int) -> list[int] | None:
+        number = self._live.number(connection)
+        return None if number is None else answer_of(connection, number, idem_key, drafts=drafts)
 
     def forget(self, ids: Sequence[int], *, missing: Missing, now: int) -> int:
         """Remove memories, all or none; how many that were. Raises UnknownMemoryError if told to refuse."""

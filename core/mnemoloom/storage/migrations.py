@@ -80,7 +80,18 @@ CREATE TABLE tags (seq INTEGER PRIMARY KEY, tag BLOB NOT NULL) STRICT;
 CREATE INDEX log_rekeys ON log (seq) WHERE op = 'rekey';
 """
 
-_STEPS = (_M001_TABLES, _M002_LINKS, _M003_TAGS)
+# What a call with a key of its own has done, so that the same call made again does nothing.
+_M004_CALLS = """
+CREATE TABLE calls (
+    namespace INTEGER NOT NULL REFERENCES namespaces (id),
+    key TEXT NOT NULL,
+    drafts INTEGER NOT NULL,
+    ids TEXT NOT NULL,
+    PRIMARY KEY (namespace, key)
+) STRICT, WITHOUT ROWID;
+"""
+
+_STEPS = (_M001_TABLES, _M002_LINKS, _M003_TAGS, _M004_CALLS)
 FORMAT = len(_STEPS)
 
 
