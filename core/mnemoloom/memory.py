@@ -207,7 +207,7 @@ class Memory(AsyncVerbs):
         their words alone, until `reembed`. Raises as `remember` does.
 
         `idem_key`, a name for this call, makes it safe to repeat: after a crash or a timeout nobody knows whether the
-        call was done, and with the same key it is done once. It holds in this namespace, for ever, and `erase` leaves it.
+        call was done, and with the same key it is done once. It holds in this namespace, for ever; `erase` leaves it.
         """
         if existing not in ("replace", "skip"):
             raise ValidationError(f"existing must be 'replace' or 'skip'; got {existing!r}")
