@@ -25,13 +25,13 @@ from mnemoloom.errors import (
     ConfigError,
     CorruptionError,
     ForkedStoreError,
-    FormatError,
     StorageFailure,
     StoreClosedError,
     TextError,
     UnknownMemoryError,
     ValidationError,
 )
+from mnemoloom.pmll.files import FORMAT, PLAIN, check_header, failure_of, header, replace_file, write_all
 from mnemoloom.pmll.lines import framed, split, stable_json, unframed
 from mnemoloom.pmll.reader import MAX_DEPTH, Fault, read_objects
 from mnemoloom.storage.lock import WriterLock
@@ -39,8 +39,6 @@ from mnemoloom.storage.lock import WriterLock
 __all__ = ["Appended", "Block", "ObjectLog"]
 
 _LOG = logging.getLogger(__name__)
-_FORMAT = 1
-_PLAIN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)  # no symbolic link, no other line ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +115,10 @@ class ObjectLog:
         self._lock = WriterLock(self.folder, timeout=lock_timeout)
         try:
             self._load()
-            self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | _PLAIN)
+            self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | PLAIN)
         except OSError as error:
             self._lock.release()
-            raise _failure(self._path, error) from error
+            raise failure_of(self._path, error) from error
         except BaseException:
             self._lock.release()
             raise
@@ -175,7 +173,7 @@ class ObjectLog:
             try:
                 self._compact()
             except OSError as error:
-                raise _failure(self._snapshot, error) from error
+                raise failure_of(self._snapshot, error) from error
 
     async def aappend_text(self, text: str, *, strict: bool = False) -> Appended:
         return await asyncio.to_thread(self.append_text, text, strict=strict)
@@ -302,19 +300,19 @@ class ObjectLog:
     def _store(self, line: bytes) -> None:
         length = os.fstat(self._file).st_size
         try:
-            _write_all(self._file, line)
+            write_all(self._file, line)
         except OSError as error:
             try:
                 os.ftruncate(self._file, length)
             except OSError:
                 self._unusable = "holds part of a line and could not be repaired; open it again"
-            raise _failure(self._path, error) from error
+            raise failure_of(self._path, error) from error
         try:
             if self._durable:
                 os.fsync(self._file)
         except OSError as error:
             self._unusable = "could not be written to disk; open it again"  # a second fsync would lie
-            raise _failure(self._path, error) from error
+            raise failure_of(self._path, error) from error
 
     def _apply(self, body: Mapping[str, Any]) -> None:
         moment = from_millis(body["time"])
@@ -338,7 +336,7 @@ class ObjectLog:
         if self._snapshot.exists():
             self._load_snapshot()
         if not self._path.exists():
-            _replace(self._path, _header())
+            replace_file(self._path, header())
             return
         lines, torn = split(self._path.read_bytes())
         if torn:
@@ -348,9 +346,9 @@ class ObjectLog:
                 file.truncate(sum(len(line) + 1 for line in lines))
                 os.fsync(file.fileno())
         if not lines:
-            _replace(self._path, _header())
+            replace_file(self._path, header())
             return
-        _check_header(unframed(lines[0], name=f"line 1 of {self._path}"), self._path)
+        check_header(unframed(lines[0], name=f"line 1 of {self._path}"), self._path)
         for number, line in enumerate(lines[1:], start=2):
             name = f"line {number} of {self._path}"
             self._replay(unframed(line, name=name), name)
@@ -369,7 +367,7 @@ class ObjectLog:
 
     def _load_snapshot(self) -> None:
         body = unframed(self._snapshot.read_bytes().rstrip(b"\n"), name=str(self._snapshot))
-        _check_header(body, self._snapshot)
+        check_header(body, self._snapshot)
         try:
             for seq, millis, value in body["blocks"]:
                 text = stable_json(value)
@@ -380,11 +378,11 @@ class ObjectLog:
 
     def _compact(self) -> None:
         blocks = [[b.seq, round(b.time.timestamp() * 1000), b.value] for b in self._blocks.values()]
-        state = {"format": _FORMAT, "next": self._next, "line": self._line, "blocks": blocks}
-        _replace(self._snapshot, framed(state))
+        state = {"format": FORMAT, "next": self._next, "line": self._line, "blocks": blocks}
+        replace_file(self._snapshot, framed(state))
         try:
-            _replace(self._path, _header())
-            file = os.open(self._path, os.O_WRONLY | os.O_APPEND | _PLAIN)
+            replace_file(self._path, header())
+            file = os.open(self._path, os.O_WRONLY | os.O_APPEND | PLAIN)
         except OSError:
             self._unusable = "could not be emptied; open it again"  # what is open may be a file without a name
             raise
@@ -405,40 +403,3 @@ def _checked(value: Mapping[str, Any]) -> str:
     if back.objects[0].value != value:
         raise ValidationError("a block must be a JSON object: keys must be texts, and sequences lists")
     return text
-
-
-def _header() -> bytes:
-    return framed({"format": _FORMAT})
-
-
-def _check_header(body: Mapping[str, Any], path: Path) -> None:
-    if body.get("format") != _FORMAT:
-        raise FormatError(f"{path} has format {body.get('format')!r}; this release reads format {_FORMAT}")
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Put a whole file in place of another, on the disk before it is seen."""
-    new = path.with_suffix(".new")
-    file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _PLAIN, 0o600)
-    try:
-        _write_all(file, data)
-        os.fsync(file)
-    finally:
-        os.close(file)
-    os.replace(new, path)
-    if os.name == "posix":
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-
-def _write_all(file: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(file, view) :]
-
-
-def _failure(path: Path, error: OSError) -> StorageFailure:
-    return StorageFailure(f"{path} could not be read or written: {error}")

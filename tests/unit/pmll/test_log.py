@@ -6,10 +6,12 @@ import asyncio
 import errno
 import json
 import os
+import random
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -29,6 +31,9 @@ from mnemoloom.errors import (
 )
 from mnemoloom.pmll import ObjectLog
 from mnemoloom.pmll.lines import framed
+
+if TYPE_CHECKING:
+    from conftest import StartPython
 
 OpenLog = Callable[..., ObjectLog]
 
@@ -283,7 +288,11 @@ def test_a_torn_tail_is_cut_at_every_length(open_log: OpenLog, folder: Path) -> 
         assert values(open_log())[2:] == [{"after": length}]
 
 
-@pytest.mark.parametrize("tail", [b"\0" * 100, b'{"crc":"' + b"\0" * 50 + b"}\n", b"\0" * 10 + b"\n" + b"\0" * 9])
+@pytest.mark.parametrize(
+    "tail",
+    [b"\0" * 100, b'{"crc":"' + b"\0" * 50 + b"}\n", b"\0" * 10 + b"\n" + b"\0" * 9],
+    ids=["zeros", "a hole in a line", "two runs"],
+)
 def test_a_tail_of_zeros_is_cut(open_log: OpenLog, folder: Path, tail: bytes) -> None:
     open_log().append({"a": 1})
     open_log().close()
@@ -386,6 +395,42 @@ def test_a_disk_that_fails_keeps_what_was_acknowledged(
         with pytest.raises(StoreClosedError, match="open it again"):
             log.append({"c": 3})
         assert values(open_log())[0] == {"a": 1}
+
+
+_WRITER = """
+import sys
+from mnemoloom.pmll import ObjectLog
+
+log = ObjectLog(sys.argv[1], snapshot_every=5, max_blocks=30)
+print("open", flush=True)
+while True:
+    blocks, _ = log.append_text('{"padding": "%s"} {"second": true}' % ("x" * 3000))
+    print(blocks[-1].seq, flush=True)
+"""
+
+
+def test_what_was_acknowledged_survives_kills_at_random_moments(
+    folder: Path, open_log: OpenLog, start_python: StartPython
+) -> None:
+    chance, newest = random.Random(3), 0
+    for _ in range(8):
+        writer = start_python("-c", _WRITER, folder)
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "open\n"
+        time.sleep(chance.uniform(0.0, 0.15))
+        writer.kill()
+        said = writer.stdout.read().split("\n")[:-1]
+        writer.wait()
+        acknowledged = int(said[-1]) if said else newest
+        log = open_log()
+        numbers = [block.seq for block in log.blocks()]
+        newest = numbers[-1] if numbers else 0
+        assert newest >= acknowledged
+        assert newest % 2 == 0  # a call is there as a whole or not at all
+        assert numbers == list(range(newest - len(numbers) + 1, newest + 1))
+        assert len(numbers) == min(30, newest)
+        log.close()
+    assert newest > 24, "the kills came too early to show anything"
 
 
 @settings(max_examples=40, deadline=None)
