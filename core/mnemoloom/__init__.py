@@ -8,6 +8,7 @@
 """
 
 from mnemoloom.__about__ import __version__
+from mnemoloom.chain import Proof, Seal, read_proof, read_seal
 from mnemoloom.clock import ManualClock, SystemClock
 from mnemoloom.config import AssistantProfile, ConcertProfile, Config, Limits, UpdateRule, WeightedProfile
 from mnemoloom.errors import LoomError
@@ -16,7 +17,7 @@ from mnemoloom.memory import Memory
 from mnemoloom.ports import Embedder, TokenEmbedder, TokenVectors
 from mnemoloom.recall.calibration import Calibration
 from mnemoloom.recall.nearest import Nearest
-from mnemoloom.records import Draft, Explanation, Hit, RecallResult, Record, Stage, Tier
+from mnemoloom.records import Draft, Erased, Explanation, Hit, RecallResult, Record, Stage, Tier
 from mnemoloom.statistics import Stats
 from mnemoloom.storage.verify import VerifyReport
 
@@ -27,6 +28,7 @@ __all__ = [
     "Config",
     "Draft",
     "Embedder",
+    "Erased",
     "Explanation",
     "Hit",
     "Limits",
@@ -34,8 +36,10 @@ __all__ = [
     "ManualClock",
     "Memory",
     "Nearest",
+    "Proof",
     "RecallResult",
     "Record",
+    "Seal",
     "Stage",
     "Stats",
     "SystemClock",
@@ -46,5 +50,7 @@ __all__ = [
     "VerifyReport",
     "WeightedProfile",
     "__version__",
+    "read_proof",
+    "read_seal",
     "where",
 ]

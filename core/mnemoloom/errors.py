@@ -19,6 +19,7 @@ LoomError
 │   ├── ForkedStoreError (RuntimeError) used in a child process after fork
 │   ├── NotAStoreError (FileNotFoundError)  the path holds no store
 │   ├── FormatError (ValueError)        written by a newer or unknown format
+│   ├── ChainKeyError (PermissionError)  the log is kept under another key, or one that was not given
 │   ├── CorruptionError (ValueError)    damaged truth, named by file or record
 │   └── StorageFailure (OSError)        the disk refused: full, read-only, failing
 ├── EmbedderError (RuntimeError)        the encoder failed
@@ -37,6 +38,7 @@ Each also inherits the builtin that a caller would already catch.
 from __future__ import annotations
 
 __all__ = [
+    "ChainKeyError",
     "ChatModelError",
     "ChatModelTimeoutError",
     "ChatModelUnavailableError",
@@ -156,6 +158,10 @@ class NotAStoreError(StoreError, FileNotFoundError):
 
 class FormatError(StoreError, ValueError):
     """The store has a format that cannot be used as it is: a newer one, or an older one opened only for reading."""
+
+
+class ChainKeyError(StoreError, PermissionError):
+    """The store's log is kept under another key than the one given, or under one that was not given."""
 
 
 class CorruptionError(StoreError, ValueError):

@@ -10,10 +10,19 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mnemoloom.chain import Proof, Seal, read_seal
+from mnemoloom.chain.keys import check_key
 from mnemoloom.clock import Clock, SystemClock
 from mnemoloom.config import Config, Durability, Limits, Profile
 from mnemoloom.drafts import check_count, check_draft, check_moment, check_namespace, check_text, check_tier, raw_row
-from mnemoloom.errors import ConfigError, EmbedderError, UnknownMemoryError, ValidationError
+from mnemoloom.errors import (
+    ConfigError,
+    CorruptionError,
+    EmbedderError,
+    StorageFailure,
+    UnknownMemoryError,
+    ValidationError,
+)
 from mnemoloom.filters import Filter, asks_for, common, conjoin, parse_filter
 from mnemoloom.memory_async import AsyncVerbs
 from mnemoloom.opened import OpenStore
@@ -24,11 +33,12 @@ from mnemoloom.recall.live import LiveShelf
 from mnemoloom.recall.looking import matching_ids
 from mnemoloom.recall.nearest import Nearest
 from mnemoloom.recall.request import Request
-from mnemoloom.records import Draft, Explanation, RecallResult, Record, Tier
+from mnemoloom.records import Draft, Erased, Explanation, RecallResult, Record, Tier
 from mnemoloom.reembedding import Progress, learn_projection, reembed
 from mnemoloom.remembering import Existing, Missing, Writer
 from mnemoloom.statistics import Stats, gather
 from mnemoloom.storage import memories
+from mnemoloom.storage.sealing import prove_memory, seal_log
 from mnemoloom.storage.verify import VerifyReport, verify_store
 from mnemoloom.transfer import Conflict, ExportReport, ImportReport, export_bundle, import_bundle
 
@@ -68,6 +78,7 @@ class Memory(AsyncVerbs):
         clock: Clock | None = None,
         lock_timeout: float = 0.5,
         reembed: bool = False,
+        key: bytes | None = None,
     ) -> Memory:
         """Open the store in folder `path`, or make one; ":memory:" keeps everything in memory.
 
@@ -79,10 +90,13 @@ class Memory(AsyncVerbs):
         durability: "full" survives power loss; "normal" may lose the last moments on power loss, and is never corrupt.
         lock_timeout: seconds to wait for another writer to let go.
         reembed: accept another embedder than the one that the store was written with, and encode everything anew.
+        key: at least 16 secret bytes that sign the log (`verify`). It is never stored; keep it. A new store takes it
+        from the beginning on, one that has begun without a key by `rekey`.
 
         Raises
         ------
-        NotAStoreError, FormatError, CorruptionError, StoreLockedError, EmbedderMismatchError, NamespaceError
+        NotAStoreError, FormatError, CorruptionError, StoreLockedError, EmbedderMismatchError, NamespaceError,
+        ChainKeyError, ConfigError
         """
         config = config or Config()
         labels = check_namespace(namespace, limits=config.limits)
@@ -97,6 +111,7 @@ class Memory(AsyncVerbs):
             clock=clock or SystemClock(),
             lock_timeout=lock_timeout,
             reembed=reembed,
+            key=key,
         )
         memory = cls(opened, labels)
         if reembed:
@@ -183,15 +198,21 @@ class Memory(AsyncVerbs):
         *,
         existing: Existing = "replace",
         encode: bool = True,
+        idem_key: str | None = None,
     ) -> list[int]:
         """Remember many texts at once, all or none; their ids in order.
 
         `existing` says what happens to a draft whose external id is already known: it replaces that memory, or
         is skipped. With `encode=False` the embedder is not asked: texts without a vector of their own are found by
         their words alone, until `reembed`. Raises as `remember` does.
+
+        `idem_key`, a name for this call, makes it safe to repeat: after a crash or a timeout nobody knows whether the
+        call was done, and with the same key it is done once. It holds in this namespace, for ever; `erase` leaves it.
         """
         if existing not in ("replace", "skip"):
             raise ValidationError(f"existing must be 'replace' or 'skip'; got {existing!r}")
+        if idem_key is not None:
+            check_text(idem_key, limits=self._opened.config.limits, name="idem_key")
         if isinstance(drafts, (str, Mapping)):
             raise ValidationError("remember_many takes a list of drafts; use remember for one")
         now, limits = self._opened.now(), self._opened.config.limits
@@ -199,7 +220,7 @@ class Memory(AsyncVerbs):
         if not checked:
             self._opened.store.check_usable(writing=True)
             return []
-        return self._writer.remember(checked, existing=existing, encode=encode, now=now)
+        return self._writer.remember(checked, existing=existing, encode=encode, now=now, idem_key=idem_key)
 
     def forget(self, key: Key) -> None:
         """Remove a memory from the store. Raises UnknownMemoryError."""
@@ -217,6 +238,22 @@ class Memory(AsyncVerbs):
         self._opened.store.check_usable(writing=True)
         found = list(dict.fromkeys(self._ids(keys, missing=missing)))
         return self._writer.forget(found, missing=missing, now=self._opened.now()) if found else 0
+
+    def erase(self, where: Where) -> Erased:
+        """Remove the memories that fit, cold and pinned ones too, so that no file of the store keeps a trace of them.
+
+        The log keeps a salted digest whose salt is gone, and still verifies. Exports and backups are yours to erase.
+        What is derived is dropped and made again, which takes about as long as opening the store without caches.
+
+        Raises
+        ------
+        FilterError: nothing was removed. ValidationError: the filter is empty; `where("id").gt(0)` means all.
+        """
+        condition = parse_filter(where)
+        if condition is None:
+            raise ValidationError("erase needs a filter; where('id').gt(0) means every memory of this namespace")
+        count = self._writer.erase(condition, now=self._opened.now())
+        return Erased(count=count, pending_checkpoint=not self._opened.store.checkpoint())
 
     def pin(self, key: Key) -> None:
         """Keep a memory for good: pinned memories form the persistent tier. Raises UnknownMemoryError."""
@@ -475,7 +512,7 @@ class Memory(AsyncVerbs):
             return reembed(
                 opened.store,
                 opened.encoding,
-                store_id=opened.store_id,
+                signer=opened.signer,
                 encode_replies=replies,
                 batch_size=batch_size,
                 progress=progress,
@@ -490,10 +527,65 @@ class Memory(AsyncVerbs):
         """Counts, sizes and settings of this namespace and its store."""
         return gather(self._opened, self._live)
 
-    def verify(self) -> VerifyReport:
-        """Read the whole store once: database pages, the chain of the log, the digest of every memory."""
+    def verify(self, *, seal: Seal | str | Path | None = None, past_keys: Iterable[bytes] = ()) -> VerifyReport:
+        """Read the whole store once: database pages, the chain of the log, the digest of every memory.
+
+        Parameters
+        ----------
+        seal: an earlier one that was kept elsewhere; shows whether anything before it was cut off or put back.
+        past_keys: keys from before a `rekey`. They are not needed to find a forgery, but to find its exact place
+            before the rekey, and to check a seal of that time.
+
+        Raises
+        ------
+        ImportFormatError: the file holds no seal.
+        """
+        sealed = None if seal is None else _sealed(seal)
+        keys = (*self._opened.signer.keys, *map(check_key, past_keys))
         with self._opened.store.snapshot() as connection:
-            return verify_store(connection, store=self._opened.store_id)
+            return verify_store(connection, store=self._opened.store_id, keys=keys, seal=sealed)
+
+    def seal(self, path: str | Path | None = None) -> Seal:
+        """What the log is now, in a few lines: `verify(seal=…)` later shows whether anything before was changed.
+
+        It is written to `path` if one is given: a file, or a folder for its `seal.json`. A seal is worth
+        something where whoever can write the store cannot write.
+        """
+        with self._opened.store.snapshot() as connection:
+            sealed = seal_log(connection, self._opened.signer, now=self._opened.now())
+        if path is not None:
+            try:
+                target = Path(path) / "seal.json" if Path(path).is_dir() else Path(path)
+                target.write_text(sealed.to_json(), encoding="utf-8")
+            except OSError as error:
+                raise StorageFailure(f"the seal could not be written to {path}: {error}") from error
+        return sealed
+
+    def prove(self, key: Key, seal: Seal | str | Path) -> Proof:
+        """The proof that a memory, as it is, stood in the log when it was sealed; `proof.holds(seal)` checks it.
+
+        Raises UnknownMemoryError; ValidationError if the memory was changed after the seal, or the seal is another
+        store's.
+        """
+        memory, sealed = self.get(key).id, _sealed(seal)
+        with self._opened.store.snapshot() as connection:
+            return prove_memory(connection, memory, sealed, store=self._opened.store_id)
+
+    def anchor(self, key: Key) -> str:
+        """PMLL's 16 hex digits of the log entry that remembered a memory: for people to compare.
+
+        Raises UnknownMemoryError.
+        """
+        memory = self.get(key).id
+        with self._opened.store.reading() as connection:
+            digest = memories.anchor_at(connection, memory)
+        if digest is None:
+            raise CorruptionError(f"log entry {memory} is missing")
+        return digest[:16]
+
+    def rekey(self, key: bytes) -> None:
+        """Sign the log of the whole store with another key from now on. Raises ConfigError."""
+        self._opened.rekey(check_key(key))
 
     def export(self, folder: str | Path, *, progress: Progress | None = None) -> ExportReport:
         """Write this namespace to a new folder: JSON Lines, and raw float32 with declared shape and digest.
@@ -536,7 +628,7 @@ class Memory(AsyncVerbs):
 
     def _writer_for(self, live: LiveShelf) -> Writer:
         opened = self._opened
-        return Writer(opened.store, live, opened.encoding, opened.config, opened.store_id)
+        return Writer(opened.store, live, opened.encoding, opened.config, opened.signer)
 
     def _place(self, key: Key, *, tier: Tier, pinned: bool) -> None:
         self._writer.place(self._id(key), tier=tier, pinned=pinned, now=self._opened.now())
@@ -613,6 +705,13 @@ class Memory(AsyncVerbs):
         if not known or not 0.0 <= float(min_confidence) <= 1.0:
             raise ValidationError(f"min_confidence must be a number in [0, 1] or 'calibrated'; got {min_confidence!r}")
         return float(min_confidence)
+
+
+def _sealed(seal: Seal | str | Path) -> Seal:
+    try:
+        return read_seal(seal)
+    except OSError as error:
+        raise StorageFailure(f"the seal {seal} could not be read: {error}") from error
 
 
 def _is_storable(text: str) -> bool:

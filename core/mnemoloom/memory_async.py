@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from mnemoloom.chain import Proof, Seal
 from mnemoloom.opened import OpenStore
 from mnemoloom.recall.calibration import Calibration
 from mnemoloom.recall.nearest import Nearest
-from mnemoloom.records import Draft, Explanation, RecallResult, Record, Tier
+from mnemoloom.records import Draft, Erased, Explanation, RecallResult, Record, Tier
 from mnemoloom.statistics import Stats
 from mnemoloom.storage.verify import VerifyReport
 from mnemoloom.transfer import ExportReport, ImportReport
@@ -84,6 +85,9 @@ class AsyncVerbs:
     async def avectors(self, keys: Iterable[int | str]) -> NDArray[np.float32]:
         return await self._run(self._verbs.vectors, keys)
 
+    async def aerase(self, where: Any) -> Erased:  # noqa: ANN401
+        return await self._run(self._verbs.erase, where)
+
     async def apin(self, key: int | str) -> None:
         await self._run(self._verbs.pin, key)
 
@@ -111,8 +115,20 @@ class AsyncVerbs:
     async def astats(self) -> Stats:
         return await self._run(self._verbs.stats)
 
-    async def averify(self) -> VerifyReport:
-        return await self._run(self._verbs.verify)
+    async def averify(self, **options: Any) -> VerifyReport:  # noqa: ANN401
+        return await self._run(self._verbs.verify, **options)
+
+    async def aseal(self, path: str | Path | None = None) -> Seal:
+        return await self._run(self._verbs.seal, path)
+
+    async def aprove(self, key: int | str, seal: Seal | str | Path) -> Proof:
+        return await self._run(self._verbs.prove, key, seal)
+
+    async def aanchor(self, key: int | str) -> str:
+        return await self._run(self._verbs.anchor, key)
+
+    async def arekey(self, key: bytes) -> None:
+        await self._run(self._verbs.rekey, key)
 
     async def aclose(self) -> None:
         if not self._opened.store.closed:

@@ -11,6 +11,8 @@ from pathlib import Path
 from threading import Lock
 from typing import TypeVar
 
+from mnemoloom.chain import Signer
+from mnemoloom.chain.keys import check_key
 from mnemoloom.clock import Clock
 from mnemoloom.config import Config, Durability
 from mnemoloom.errors import ConfigError, EmbedderMismatchError
@@ -18,7 +20,7 @@ from mnemoloom.lexical import Analyzer
 from mnemoloom.ports import Embedder
 from mnemoloom.recall.encoding import Encoding
 from mnemoloom.recall.live import LiveShelf
-from mnemoloom.storage import Store
+from mnemoloom.storage import Store, keys
 from mnemoloom.storage.facts import StoreFacts, read_facts, write_fact
 
 __all__ = ["OpenStore"]
@@ -31,10 +33,18 @@ class OpenStore:
     """A store with its encoder, settings and clock, and one live shelf for each namespace in use."""
 
     def __init__(
-        self, store: Store, *, embedder: Embedder | None, config: Config, clock: Clock, reembed: bool = False
+        self,
+        store: Store,
+        *,
+        embedder: Embedder | None,
+        config: Config,
+        clock: Clock,
+        reembed: bool = False,
+        key: bytes | None = None,
     ) -> None:
         self.store, self.config, self.clock = store, config, clock
         self.store_id = _identify(store)
+        self.signer = self._sign(key)
         facts = self.facts()
         self.encoding = None
         if embedder is not None:
@@ -62,6 +72,7 @@ class OpenStore:
         clock: Clock,
         lock_timeout: float,
         reembed: bool,
+        key: bytes | None = None,
     ) -> OpenStore:
         """Open a store for an encoder. Raises EmbedderMismatchError unless `reembed` allows another one."""
         if embedder is not None and not isinstance(embedder, Embedder):
@@ -69,9 +80,10 @@ class OpenStore:
                 "an embedder has an `identity` and a method embed(texts, *, query=False), as those of "
                 f"mnemoloom.embedders; got {embedder!r}"
             )
+        key = None if key is None else check_key(key)
         store = Store.open(path, read_only=read_only, durability=durability, lock_timeout=lock_timeout)
         try:
-            opened = cls(store, embedder=embedder, config=config, clock=clock, reembed=reembed)
+            opened = cls(store, embedder=embedder, config=config, clock=clock, reembed=reembed, key=key)
             stored = opened.facts().encoder
             if embedder is not None and stored not in (None, embedder.identity) and not reembed:
                 raise EmbedderMismatchError(stored=str(stored), offered=embedder.identity)
@@ -79,6 +91,34 @@ class OpenStore:
             store.close()
             raise
         return opened
+
+    def rekey(self, key: bytes) -> None:
+        """Sign the log with another key from now on."""
+        now, signer = self.now(), self.signer
+        before: list[bytes | None] = []
+
+        def work(connection: sqlite3.Connection) -> None:
+            keys.rekey(connection, signer, key, now=now)
+            before.append(signer.take(key))  # who writes next may share our commit
+
+        def abandon() -> None:
+            if before:
+                signer.take(before[0])
+
+        self.store.transact(work, publish=lambda _: None, abandon=abandon)
+
+    def _sign(self, key: bytes | None) -> Signer:
+        signer = Signer(self.store_id, key)
+        with self.store.reading() as connection:
+            begins = keys.check_log_key(connection, signer, writing=not self.store.read_only, where=self.store.where)
+        if begins and key is not None and not self.store.read_only:
+            now, first = self.now(), Signer(self.store_id, None)
+            self.store.transact(
+                lambda connection: keys.rekey(connection, first, key, now=now),
+                publish=lambda _: None,
+                abandon=lambda: None,
+            )
+        return signer
 
     def facts(self) -> StoreFacts:
         with self.store.reading() as connection:

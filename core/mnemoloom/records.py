@@ -15,7 +15,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Draft", "Explanation", "Hit", "RecallResult", "Record", "Stage", "Tier"]
+__all__ = ["Draft", "Erased", "Explanation", "Hit", "RecallResult", "Record", "Stage", "Tier"]
 
 _SHOWN = 60  # characters of a text in a repr
 
@@ -95,6 +95,18 @@ def _brief(record: Record) -> str:
     text = record.text if len(record.text) <= _SHOWN else record.text[: _SHOWN - 1] + "…"
     speaker = f" {record.speaker[:_SHOWN]!r}:" if record.speaker else ""
     return f"#{record.id} {record.time:%Y-%m-%d %H:%M}{speaker} {text!r}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erased:
+    """What an erasure did.
+
+    count: memories that are gone. pending_checkpoint: a reader holds an older state, and SQLite's log still has pages
+    of it; erasing once more, when the reader is done, or closing the store, empties it.
+    """
+
+    count: int
+    pending_checkpoint: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

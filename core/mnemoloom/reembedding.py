@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mnemoloom.chain import Signer
 from mnemoloom.embedders.checking import checked_tokens
 from mnemoloom.errors import EmbedderError
 from mnemoloom.ports import TokenEmbedder
@@ -72,7 +73,7 @@ def reembed(
     store: Store,
     encoding: Encoding,
     *,
-    store_id: str,
+    signer: Signer,
     encode_replies: bool,
     batch_size: int,
     progress: Progress | None,
@@ -92,7 +93,7 @@ def reembed(
         total = wanted.count(connection)
     done = 0
     for batch in _batches(store, wanted, batch_size):
-        _store(store, encoding, batch, store_id=store_id, now=now)
+        _store(store, encoding, batch, signer=signer, now=now)
         done += len(batch)
         if progress:
             progress(done, total)
@@ -151,7 +152,7 @@ def _adopt(connection: sqlite3.Connection, encoding: Encoding) -> None:
             write_fact(connection, fact, None)
 
 
-def _store(store: Store, encoding: Encoding, batch: list[_Text], *, store_id: str, now: int) -> None:
+def _store(store: Store, encoding: Encoding, batch: list[_Text], *, signer: Signer, now: int) -> None:
     encoded = encoding.texts([each.text for each in batch])
 
     def work(connection: sqlite3.Connection) -> None:
@@ -166,7 +167,7 @@ def _store(store: Store, encoding: Encoding, batch: list[_Text], *, store_id: st
             payload = StoredPayload(row.astype("<f4").tobytes(), tokens, encoding.identity)
             # While the batch was encoded, the text may have gone, and its number may name another one.
             if memories.holds(connection, each.payload, each.pointer, each.variant):
-                memories.update_vectors(connection, each.namespace, [(each.payload, payload)], now=now, store=store_id)
+                memories.update_vectors(connection, each.namespace, [(each.payload, payload)], now=now, signer=signer)
 
     _transact(store, work)
 

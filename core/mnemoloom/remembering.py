@@ -8,18 +8,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from mnemoloom.chain import Signer
 from mnemoloom.chain.anchors import SALT_BYTES
 from mnemoloom.config import Config
 from mnemoloom.drafts import CheckedDraft
 from mnemoloom.errors import DimensionMismatchError, UnknownMemoryError
+from mnemoloom.filters import Filter
 from mnemoloom.recall.calibration import Calibration, keep_threshold
 from mnemoloom.recall.encoding import Encoding
 from mnemoloom.recall.engine import SUPERSEDES
 from mnemoloom.recall.live import LiveShelf, entry_of
+from mnemoloom.recall.looking import matching_ids
 from mnemoloom.recall.shelf import ShelfEntry
 from mnemoloom.recall.speakers import is_reply
 from mnemoloom.records import Tier
 from mnemoloom.storage import Store, memories
+from mnemoloom.storage.calls import answer_of, keep_answer
 from mnemoloom.storage.facts import CALLER, StoreFacts, read_facts, write_fact
 from mnemoloom.storage.memories import NewMemory, StoredPayload
 
@@ -46,29 +50,55 @@ class _Written:
 class Writer:
     """Writes to one namespace."""
 
-    def __init__(self, store: Store, live: LiveShelf, encoding: Encoding | None, config: Config, store_id: str) -> None:
+    def __init__(
+        self, store: Store, live: LiveShelf, encoding: Encoding | None, config: Config, signer: Signer
+    ) -> None:
         self._store, self._live, self._encoding, self._config = store, live, encoding, config
-        self._store_id = store_id
+        self._signer = signer
 
     def remember(
-        self, drafts: Sequence[CheckedDraft], *, existing: Existing, now: int, encode: bool = True
+        self,
+        drafts: Sequence[CheckedDraft],
+        *,
+        existing: Existing,
+        now: int,
+        encode: bool = True,
+        idem_key: str | None = None,
     ) -> list[int]:
         """Store drafts, all or none; their ids in order. Without `encode`, no text is encoded.
+
+        A call with an `idem_key` that has done its work before does nothing, and returns what it returned then.
 
         Raises
         ------
         EmbedderError, DimensionMismatchError, StoreError: nothing was stored.
         """
         self._store.check_usable(writing=True)
+        if idem_key is not None:
+            with self._store.reading() as connection:
+                done = self._answered(connection, idem_key, len(drafts))
+            if done is not None:
+                return done
         payloads = self._payloads(drafts) if encode else {}
         self._check_widths(drafts)
 
         def work(connection: sqlite3.Connection) -> _Written:
-            return self._write(connection, drafts, payloads, existing, now)
+            done = None if idem_key is None else self._answered(connection, idem_key, len(drafts))
+            if done is not None:  # by another thread, while the texts were encoded
+                return _Written(done, [], [], [], read_facts(connection).width)
+            written = self._write(connection, drafts, payloads, existing, now)
+            number = self._live.number(connection)
+            if idem_key is not None and number is not None:
+                keep_answer(connection, number, idem_key, written.ids)
+            return written
 
         written = self._store.transact(work, publish=self._publish, abandon=self._live.abandon)
         self._live.save(closing=False)
         return written.ids
+
+    def _answered(self, connection: sqlite3.Connection, idem_key: str, drafts: int) -> list[int] | None:
+        number = self._live.number(connection)
+        return None if number is None else answer_of(connection, number, idem_key, drafts=drafts)
 
     def forget(self, ids: Sequence[int], *, missing: Missing, now: int) -> int:
         """Remove memories, all or none; how many that were. Raises UnknownMemoryError if told to refuse."""
@@ -78,7 +108,7 @@ class Writer:
             for memory in ids:
                 number = self._live.number(connection)
                 if number is not None and memories.policy_of(connection, number, memory) is not None:
-                    memories.delete(connection, number, memory, now=now)
+                    memories.delete(connection, number, memory, now=now, signer=self._signer)
                     gone.append(memory)
                 elif missing == "refuse":
                     raise UnknownMemoryError(memory)
@@ -87,12 +117,27 @@ class Writer:
         gone = self._store.transact(work, publish=lambda gone: self._live.publish(gone=gone), abandon=_nothing)
         return len(gone)
 
+    def erase(self, condition: Filter | None, *, now: int) -> int:
+        """Remove every memory that fits, all or none, and everything derived from them; how many that were."""
+
+        def work(connection: sqlite3.Connection) -> int:
+            number = self._live.number(connection)
+            if number is None:
+                return 0
+            found = [int(memory) for memory in matching_ids(connection, number, condition)]
+            for memory in found:
+                memories.delete(connection, number, memory, now=now, signer=self._signer)
+            self._live.drop_cache()
+            return len(found)
+
+        return self._store.transact(work, publish=lambda _: self._live.abandon(), abandon=self._live.abandon)
+
     def place(self, memory: int, *, tier: Tier, pinned: bool, now: int) -> None:
         """Set a memory's tier and pin. Raises UnknownMemoryError."""
 
         def work(connection: sqlite3.Connection) -> None:
             number = self._known(connection, memory)
-            memories.update_policy(connection, number, memory, tier=tier, pinned=pinned, now=now, store=self._store_id)
+            memories.update_policy(connection, number, memory, tier=tier, pinned=pinned, now=now, signer=self._signer)
 
         def publish(_: None) -> None:
             self._live.change(lambda shelf: shelf.set_cold(memory, tier is Tier.COLD))
@@ -173,8 +218,8 @@ class Writer:
             _new_memory(draft, payload, shelf.measure_surprise(count), now)
             for draft, payload, count in zip(chosen, payload_of, counts, strict=True)
         ]
-        ids, kept, poorer = memories.insert(connection, number, self._live.labels, new, store=self._store_id)
-        encoded = memories.update_vectors(connection, number, poorer, now=now, store=self._store_id)
+        ids, kept, poorer = memories.insert(connection, number, self._live.labels, new, signer=self._signer)
+        encoded = memories.update_vectors(connection, number, poorer, now=now, signer=self._signer)
         facts = read_facts(connection)
         entries = [
             (self._entry(memory, made, payload, facts), count)
@@ -200,7 +245,7 @@ class Writer:
         if existing == "skip":
             return found, []
         for memory in found.values():
-            memories.delete(connection, number, memory, now=now)
+            memories.delete(connection, number, memory, now=now, signer=self._signer)
         return {}, list(found.values())
 
     def _check_widths(self, drafts: Sequence[CheckedDraft]) -> None:

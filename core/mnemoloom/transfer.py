@@ -369,9 +369,9 @@ class _Intake:
     def _store(self, batch: list[_Line], existing: Conflict) -> None:
         wanted = self._resolve(batch, existing)
         new = [line.memory for line in wanted]
-        store = self._opened.store_id
-        ids, _, poorer = memories.insert(self._connection, self._number, self._labels, new, store=store)
-        memories.update_vectors(self._connection, self._number, poorer, now=self._now, store=store)
+        signer = self._opened.signer
+        ids, _, poorer = memories.insert(self._connection, self._number, self._labels, new, signer=signer)
+        memories.update_vectors(self._connection, self._number, poorer, now=self._now, signer=signer)
         seen = [(memory, line.accessed) for memory, line in zip(ids, wanted, strict=True)]
         memories.touch(self._connection, [(memory, moment) for memory, moment in seen if moment is not None])
         self._added += len(ids)
@@ -399,7 +399,7 @@ class _Intake:
             elif existing == "skip":
                 self._skipped += 1
             else:
-                memories.delete(self._connection, self._number, memory, now=self._now)
+                memories.delete(self._connection, self._number, memory, now=self._now, signer=self._opened.signer)
                 self._replaced += 1
                 wanted.append(line)
         return wanted

@@ -28,6 +28,8 @@ ACTS = st.one_of(
     st.tuples(st.just("cool"), st.integers(0, 30), st.none()),
     st.tuples(st.just("recall"), st.integers(0, 5), st.none()),
     st.tuples(st.just("elsewhere"), st.integers(0, 5), st.none()),
+    st.tuples(st.just("rekey"), st.integers(0, 5), st.none()),
+    st.tuples(st.just("erase"), st.integers(0, 5), st.none()),
 )
 
 
@@ -42,6 +44,10 @@ def perform(memory: Memory, act: tuple[str, int, Any]) -> None:
         memory.remember_many(f"Text {extra + i}" for i in range(number))
     elif name == "recall":
         memory.recall(f"Text {number}")
+    elif name == "rekey":
+        memory.rekey(b"sixteen bytes: %02d" % number)
+    elif name == "erase":
+        memory.erase({"metadata.number": number})
     elif name == "elsewhere":
         memory.at("elsewhere").remember(f"Text {number}")
     elif living:
@@ -51,9 +57,9 @@ def perform(memory: Memory, act: tuple[str, int, Any]) -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(ACTS, max_size=25))
-def test_the_chain_holds_after_any_lawful_changes(acts: list[tuple[str, int, Any]]) -> None:
-    with Memory.open(":memory:", embedder=HashingEmbedder(8)) as memory:
+@given(st.lists(ACTS, max_size=25), st.sampled_from([None, b"0123456789abcdef"]))
+def test_the_chain_holds_after_any_lawful_changes(acts: list[tuple[str, int, Any]], key: bytes | None) -> None:
+    with Memory.open(":memory:", embedder=HashingEmbedder(8), key=key) as memory:
         for act in acts:
             perform(memory, act)
         report = memory.verify()

@@ -18,6 +18,7 @@ from mnemoloom.recall.shelf import LAYOUT, Shelf, ShelfEntry
 from mnemoloom.recall.speakers import is_reply
 from mnemoloom.records import Tier
 from mnemoloom.storage import Store, memories, read_cache, write_cache
+from mnemoloom.storage.cache import drop_cache
 from mnemoloom.storage.facts import CALLER, StoreFacts, read_facts
 
 __all__ = ["LiveShelf", "entry_of"]
@@ -124,6 +125,14 @@ class LiveShelf:
         self.save(closing=True)
         with self._lock:
             self._shelf = None
+
+    def drop_cache(self) -> None:
+        """Remove everything derived, in memory and on disk; it is made again when next needed."""
+        with self._lock:
+            name, folder = self._cache_name(), self._store.cache_folder
+            self.abandon()
+            if folder is not None:
+                drop_cache(folder, name)
 
     def note_access(self, ids: Iterable[int], now: int) -> None:
         """Remember, until the next write, that memories were recalled."""

@@ -21,7 +21,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["drop_caches", "read_cache", "write_cache"]
+from mnemoloom.errors import StorageFailure
+
+__all__ = ["drop_cache", "drop_caches", "read_cache", "write_cache"]
 
 _MAGIC = b"mnlmcch1"
 _START = len(_MAGIC) + 8 + 32
@@ -65,6 +67,15 @@ def read_cache(folder: Path, name: str) -> tuple[Arrays, dict[str, Any]] | None:
         with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
             return _read(path)
     return None
+
+
+def drop_cache(folder: Path, name: str) -> None:
+    """Remove one cache and what a broken-off write left of it. Raises StorageFailure if a file of it stays."""
+    try:
+        for path in folder.glob(f"{name}.*"):
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise StorageFailure(f"cache {name} in {folder} could not be removed: {error}") from error
 
 
 def drop_caches(folder: Path) -> None:

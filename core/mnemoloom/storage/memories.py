@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from mnemoloom.chain import GENESIS, Entry, entry_digest, item_digest
+from mnemoloom.chain import GENESIS, Entry, Signer, entry_digest, item_digest
+from mnemoloom.chain.anchors import Field
 from mnemoloom.clock import from_millis
 from mnemoloom.errors import CorruptionError
 from mnemoloom.records import Record, Tier
@@ -24,7 +25,9 @@ __all__ = [
     "anchor_at",
     "changes",
     "delete",
+    "every_item",
     "external_ids",
+    "fields_of",
     "find",
     "holds",
     "insert",
@@ -32,6 +35,7 @@ __all__ = [
     "label_namespace",
     "link",
     "linked",
+    "log_change",
     "log_head",
     "namespace_number",
     "namespaces",
@@ -117,8 +121,10 @@ SELECT labels FROM namespaces n WHERE EXISTS (SELECT 1 FROM memories m WHERE m.n
 _ITEM = """
 SELECT m.salt, n.labels, p.text, p.pointer, p.variant, p.vector, p.tokens, p.encoder, m.external_id, m.speaker,
        m.session, m.time, m.metadata, m.tier, m.pinned, m.created, m.source, m.trust, m.surprise
-FROM memories m JOIN payloads p ON p.id = m.payload JOIN namespaces n ON n.id = m.namespace WHERE m.id = ?
+FROM memories m JOIN payloads p ON p.id = m.payload JOIN namespaces n ON n.id = m.namespace
 """
+_ONE_ITEM = "".join((_ITEM, "WHERE m.id = ?"))
+_EVERY_ITEM = "".join((_ITEM.replace("SELECT", "SELECT m.id,", 1), "ORDER BY m.id"))
 
 
 def namespace_number(connection: sqlite3.Connection, labels: Sequence[str]) -> int | None:
@@ -135,7 +141,12 @@ def label_namespace(connection: sqlite3.Connection, labels: Sequence[str]) -> in
 
 
 def insert(
-    connection: sqlite3.Connection, namespace: int, labels: Sequence[str], memories: Iterable[NewMemory], *, store: str
+    connection: sqlite3.Connection,
+    namespace: int,
+    labels: Sequence[str],
+    memories: Iterable[NewMemory],
+    *,
+    signer: Signer,
 ) -> Inserted:
     """Write memories with their payloads and log entries."""
     name = _labels(labels)
@@ -147,17 +158,17 @@ def insert(
         if memory.vector is not None and kept.encoder != memory.encoder:
             poorer[payload] = StoredPayload(memory.vector, memory.tokens, memory.encoder)
         payloads.append(poorer.get(payload, kept))
-        item = _item(store, name, memory, kept)
+        item = _item(signer.store, name, memory, kept)
         head, entry = _entry(head, Entry(seq, "remember", namespace, seq, memory.created), item)
         entries.append(entry)
         rows.append(_row(seq, namespace, payload, memory))
         ids.append(seq)
     connection.executemany("INSERT INTO memories VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", rows)
-    connection.executemany("INSERT INTO log VALUES (?,?,?,?,?,?,?)", entries)
+    _append(connection, entries, signer)
     return Inserted(ids, payloads, list(poorer.items()))
 
 
-def delete(connection: sqlite3.Connection, namespace: int, memory: int, *, now: int) -> None:
+def delete(connection: sqlite3.Connection, namespace: int, memory: int, *, now: int, signer: Signer) -> None:
     """Remove a memory, and its payload if no other memory shares it."""
     (payload,) = connection.execute("SELECT payload FROM memories WHERE id = ?", (memory,)).fetchone()
     connection.execute("DELETE FROM memories WHERE id = ?", (memory,))
@@ -165,19 +176,25 @@ def delete(connection: sqlite3.Connection, namespace: int, memory: int, *, now: 
         "DELETE FROM payloads WHERE id = ? AND NOT EXISTS (SELECT 1 FROM memories WHERE payload = ?)",
         (payload, payload),
     )
-    _log(connection, "forget", namespace, memory, now, bytes(32))
+    log_change(connection, "forget", namespace, memory, bytes(32), now=now, signer=signer)
 
 
 def update_policy(
-    connection: sqlite3.Connection, namespace: int, memory: int, *, tier: Tier, pinned: bool, now: int, store: str
+    connection: sqlite3.Connection, namespace: int, memory: int, *, tier: Tier, pinned: bool, now: int, signer: Signer
 ) -> None:
     """Set a memory's tier and pin."""
     connection.execute("UPDATE memories SET tier = ?, pinned = ? WHERE id = ?", (tier.value, int(pinned), memory))
-    _log(connection, "place", namespace, memory, now, item_of(connection, memory, store=store))
+    item = item_of(connection, memory, store=signer.store)
+    log_change(connection, "place", namespace, memory, item, now=now, signer=signer)
 
 
 def update_vectors(
-    connection: sqlite3.Connection, namespace: int, found: Sequence[tuple[int, StoredPayload]], *, now: int, store: str
+    connection: sqlite3.Connection,
+    namespace: int,
+    found: Sequence[tuple[int, StoredPayload]],
+    *,
+    now: int,
+    signer: Signer,
 ) -> dict[int, StoredPayload]:
     """Give payloads new vectors; the memories that share them, each logged as encoded anew."""
     touched: dict[int, StoredPayload] = {}
@@ -186,7 +203,8 @@ def update_vectors(
         for (memory,) in connection.execute("SELECT id FROM memories WHERE payload = ?", (payload,)):
             touched[memory] = new
     for memory in touched:
-        _log(connection, "encode", namespace, memory, now, item_of(connection, memory, store=store))
+        item = item_of(connection, memory, store=signer.store)
+        log_change(connection, "encode", namespace, memory, item, now=now, signer=signer)
     return touched
 
 
@@ -281,10 +299,21 @@ def records(
 
 def item_of(connection: sqlite3.Connection, memory: int, *, store: str) -> bytes:
     """The digest of a memory as it stands in the database. Raises CorruptionError if it cannot be read."""
-    row = connection.execute(_ITEM, (memory,)).fetchone()
+    return item_digest(*fields_of(connection, memory, store=store))
+
+
+def every_item(connection: sqlite3.Connection, *, store: str) -> Iterator[tuple[int, bytes]]:
+    """The digest of every memory that can be read, by rising id."""
+    for row in connection.execute(_EVERY_ITEM):
+        yield row[0], item_digest(row[1], (store, *row[2:]))
+
+
+def fields_of(connection: sqlite3.Connection, memory: int, *, store: str) -> tuple[bytes, tuple[Field, ...]]:
+    """The salt of a memory and the fields that its digest covers. Raises CorruptionError if they cannot be read."""
+    row = connection.execute(_ONE_ITEM, (memory,)).fetchone()
     if row is None:
         raise CorruptionError(f"memory {memory} has lost its text or namespace")
-    return item_digest(row[0], (store, *row[1:]))
+    return row[0], (store, *row[1:])
 
 
 def _labels(labels: Sequence[str]) -> str:
@@ -296,10 +325,20 @@ def _head(connection: sqlite3.Connection) -> tuple[int, bytes]:
     return row or (0, GENESIS)
 
 
-def _log(connection: sqlite3.Connection, op: str, namespace: int, memory: int, now: int, item: bytes) -> None:
+def log_change(
+    connection: sqlite3.Connection, op: str, namespace: int, memory: int, item: bytes, *, now: int, signer: Signer
+) -> int:
+    """Append an entry to the log; its sequence number."""
     seq, head = _head(connection)
     _, row = _entry(head, Entry(seq + 1, op, namespace, memory, now), item)
-    connection.execute("INSERT INTO log VALUES (?,?,?,?,?,?,?)", row)
+    _append(connection, [row], signer)
+    return seq + 1
+
+
+def _append(connection: sqlite3.Connection, entries: Sequence[tuple[Any, ...]], signer: Signer) -> None:
+    connection.executemany("INSERT INTO log VALUES (?,?,?,?,?,?,?)", entries)
+    tags = [(row[0], signer.tag(row[-1])) for row in entries] if signer.keys else []
+    connection.executemany("INSERT INTO tags VALUES (?, ?)", tags)
 
 
 def _entry(head: bytes, entry: Entry, item: bytes) -> tuple[bytes, tuple[Any, ...]]:

@@ -74,7 +74,24 @@ CREATE TABLE links (
 CREATE INDEX links_by_target ON links (target);
 """
 
-_STEPS = (_M001_TABLES, _M002_LINKS)
+# Signatures of log entries, while the log is kept under a key.
+_M003_TAGS = """
+CREATE TABLE tags (seq INTEGER PRIMARY KEY, tag BLOB NOT NULL) STRICT;
+CREATE INDEX log_rekeys ON log (seq) WHERE op = 'rekey';
+"""
+
+# What a call with a key of its own has done, so that the same call made again does nothing.
+_M004_CALLS = """
+CREATE TABLE calls (
+    namespace INTEGER NOT NULL REFERENCES namespaces (id),
+    key TEXT NOT NULL,
+    drafts INTEGER NOT NULL,
+    ids TEXT NOT NULL,
+    PRIMARY KEY (namespace, key)
+) STRICT, WITHOUT ROWID;
+"""
+
+_STEPS = (_M001_TABLES, _M002_LINKS, _M003_TAGS, _M004_CALLS)
 FORMAT = len(_STEPS)
 
 
