@@ -162,7 +162,7 @@ def _rivals(scope: Scope, total: NDArray[np.floating[Any]], pool: Slots | None, 
     speaker = scope.query.speaker
     if speaker is None or not is_name(speaker):
         return compared[:0]
-    spoken = _take(scope.shelf.spoken_by(speaker), pool)
+    spoken = scope.shelf.spoken_by(speaker) if pool is None else scope.shelf.said_by(speaker, pool)
     best = top_set(np.where(spoken, -np.inf, total), _MARGIN)
     return np.setdiff1d(best if pool is None else pool[best], compared, assume_unique=True)
 
@@ -198,7 +198,7 @@ def _support(
             margin = speaker_margin(words[allowed] / most, scope.shelf.spoken_by(named)[allowed])
         return Support(margin=margin, matched=share)
     missing = weakest_words(matched, np.flatnonzero(np.isin(compared, slots[:_BEST])))
-    margin = speaker_margin(matched.scores(), scope.shelf.spoken_by(named)[compared]) if named is not None else 0.0
+    margin = speaker_margin(matched.scores(), scope.shelf.said_by(named, compared)) if named is not None else 0.0
     weakest = float(np.mean([fit for _, fit in missing])) if missing else None
     return Support(weakest=weakest, margin=margin, matched=share, missing=missing)
 

@@ -244,6 +244,11 @@ class Shelf:
         spoken: Mask = self.speakers.values == self._speakers.find(label)
         return spoken
 
+    def said_by(self, label: str, slots: NDArray[np.int64]) -> Mask:
+        """Which of some slots a speaker said."""
+        said: Mask = self.speakers.values[slots] == self._speakers.find(label)
+        return said
+
     def replies(self) -> Mask:
         """Messages of an assistant. Shape (slots,)."""
         return self.derived("replies", self._flag_replies)
@@ -309,7 +314,8 @@ class Shelf:
 
     def echoes(self, terms: tuple[str, ...]) -> NDArray[np.int64]:
         """The slots of questions that hold some of these index terms and hardly another; ascending."""
-        short = np.flatnonzero(self.asks.values & self.alive.values & (self.lengths.values <= len(terms) + 1))
+        asking = self.derived("asking", lambda: np.flatnonzero(self.asks.values & self.alive.values))
+        short = asking[self.lengths.values[asking] <= len(terms) + 1] if len(asking) else asking
         if not len(short):
             return short
         held = np.sum([self.holders(term, short) for term in terms], axis=0) if terms else np.zeros(len(short))

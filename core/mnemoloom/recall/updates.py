@@ -57,13 +57,12 @@ class Statement:
 def asked_value(query: str, cues: Cues) -> Asked | None:
     """Which version a question asks for; None where it asks for none, for several, or for the past."""
     lower = query.lower()
-    kinds = frozenset(kind for kind, pattern in cues.asked.items() if pattern.search(lower))
-    if cues.newest.search(lower):
-        return Asked(True, True, kinds)
-    if cues.original.search(lower):
-        return Asked(False, True, kinds)
-    if cues.over_time.search(lower):
+    newest, original = cues.newest.search(lower), cues.original.search(lower)
+    if not newest and not original and cues.over_time.search(lower):
         return None
+    kinds = frozenset(kind for kind, pattern in cues.asked.items() if pattern.search(lower))
+    if newest or original:
+        return Asked(bool(newest), True, kinds)
     if len(lower.split()) <= _SHORT and cues.present.search(lower):
         return Asked(True, True, kinds or frozenset(cues.asked))
     return Asked(True, False, kinds) if kinds else None
