@@ -15,8 +15,8 @@ class Cues:
 
     newest, first: the query asks for the present, or for an earlier state.
     original: of these, what asks for the first of several versions.
-    present: the query asks how things are. over_time: it asks for the past or for a course of things, so that no
-        version is the right one.
+    present: the query is a question, and asks how things are. over_time: it asks for the past or for a course of
+        things, so that no version is the right one.
     asked: for each kind of value, what in a query asks for it. values: what such values look like, a named group
         for each kind. plain: words inside a value to what they are compared as (number words as digits, units in
         one spelling).

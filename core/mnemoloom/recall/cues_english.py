@@ -69,7 +69,11 @@ ENGLISH = Cues(
     newest=re.compile(r"\b(now|current|currently|latest|today|still|these days|any ?more|most recent(ly)?)\b"),
     first=re.compile(r"\b(first|original|originally|initial|initially|earliest|used to|before|previous(ly)?)\b"),
     original=re.compile(r"\b(first|original(ly)?|initial(ly)?|earliest|used to|at the start|to begin with)\b"),
-    present=re.compile(r"\b(do|does|is|are|am|which|who|whose)\b|'s\b"),
+    present=re.compile(
+        r"^(?=.*(?:\b(?:do|does|is|are|am|which|who|whose)\b|'s\b))"
+        r"(?:(?:what|where|who|whose|which|when|how|is|are|am|do|does)\b|.*\?)",
+        re.DOTALL,
+    ),
     over_time=re.compile(
         r"\b(previous(ly)?|before|between|order|sequence|timeline|history|across|over time|summar(y|i[sz]e)|each"
         r"|compare[ds]?|differ(ed|ent|ence)?|chang(e|ed|es|ing)|progress(ion|ed)?|evol\w+|from .+ to|did|was|were"

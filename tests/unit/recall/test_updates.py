@@ -127,7 +127,9 @@ def test_a_question_for_the_past_or_for_a_course_of_things_asks_for_no_version(q
     assert asked_value(question, ENGLISH) is None
 
 
-@pytest.mark.parametrize("question", ["Tell me about Bodil.", "", "known nowhere"])
+@pytest.mark.parametrize(
+    "question", ["Tell me about Bodil.", "", "known nowhere", "The apron is in the garden.", "It's in the attic"]
+)
 def test_a_question_for_no_value_asks_for_no_version(question: str) -> None:
     assert asked_value(question, ENGLISH) is None
 
