@@ -9,7 +9,7 @@ from dataclasses import dataclass
 __all__ = ["SILENT", "Cues"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Cues:
     """Patterns over lower-case text, and words.
 

@@ -23,6 +23,11 @@ def hits_of(view: View, look: Look, request: Request, *, known: frozenset[int] |
     lacking = beside.union(slots) - look.records.keys()
     records = {**look.records, **view.records(lacking)} if lacking else look.records
     ids = view.shelf.ids.values
+    older_of: dict[int, list[int]] = {}
+    newer_of: dict[int, list[int]] = {}
+    for newer, older in look.pairs:
+        older_of.setdefault(newer, []).append(int(ids[older]))
+        newer_of.setdefault(older, []).append(int(ids[newer]))
     hits = []
     for slot, parts in zip(slots, look.ranking.all_parts(), strict=False):
         if slot not in records:
@@ -35,8 +40,8 @@ def hits_of(view: View, look: Look, request: Request, *, known: frozenset[int] |
                 parts=parts,
                 before=tuple(records[each] for each in before if each in records),
                 after=tuple(records[each] for each in after if each in records),
-                supersedes=tuple(int(ids[older]) for newer, older in look.pairs if newer == slot),
-                superseded_by=tuple(int(ids[newer]) for newer, older in look.pairs if older == slot),
+                supersedes=tuple(older_of.get(slot, ())),
+                superseded_by=tuple(newer_of.get(slot, ())),
                 second_look=known is not None and slot not in known,
             )
         )

@@ -56,7 +56,8 @@ def revise(
     if len(pool) < 2:
         return Revised(ranking)
     slots = ranking.slots[pool]
-    scores = [ranking.score(place) for place in pool]
+    best = sum((part[:UPDATE_POOL] for part in ranking.parts.values()), np.zeros(len(ranking.slots[:UPDATE_POOL])))
+    scores = best[pool].tolist()
     raised, pairs = inherit(
         scores,
         _statements(shelf, slots.tolist(), texts, scores, asked, rule),

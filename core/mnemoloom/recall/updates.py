@@ -104,10 +104,14 @@ def inherit(
     later = [times.index(each.time) for each in statements]
     stated = [_of_kinds(each, asked.kinds) for each in statements]
     together = ((shared > 0) & (shared >= rule.words * np.diag(shared))).tolist()
+    least = min(rule.changed, rule.unchanged, rule.rewording)
     raised, pairs = list(scores), []
     for i in range(len(scores)):
         for j in range(len(scores)):
             if later[i] <= later[j] or not together[i][j]:
+                continue
+            near = nearness is not None and nearness[i] >= rule.near * nearness[j] > 0
+            if not near and scores[i] < least * scores[j]:
                 continue
             differ = _differ(stated[i], stated[j])
             if differ:
@@ -116,7 +120,6 @@ def inherit(
                 share, gain = rule.rewording, 0.002 * later[i]
             else:
                 continue
-            near = nearness is not None and nearness[i] >= rule.near * nearness[j] > 0
             if near or scores[i] >= share * scores[j]:
                 pairs.append((i, j))
                 raised[i] = max(raised[i], scores[j] + 0.001 + gain)

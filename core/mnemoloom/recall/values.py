@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from mnemoloom.recall.cues import Cues
@@ -10,6 +11,7 @@ from mnemoloom.recall.cues import Cues
 __all__ = ["Value", "stated_values"]
 
 _LONGEST = 20_000  # characters that are read: what stands behind them is no statement that a question asks about
+_REMEMBERED = 1024  # texts: the same few memories answer most questions
 _SCALES = {"k": 1_000, "thousand": 1_000, "m": 1_000_000, "million": 1_000_000, "bn": 10**9, "billion": 10**9}
 _AMOUNT = re.compile(r"(\d[\d,]*(?:\.\d+)?)\s?(k|m|bn|thousand|million|billion)?\b")
 _WORD = re.compile(r"[a-z]+")
@@ -31,7 +33,12 @@ class Value(NamedTuple):
 
 def stated_values(text: str, cues: Cues) -> frozenset[Value]:
     """The values in a text, each once; where two kinds fit the same words, the kind that the cues name first."""
-    found = cues.values.finditer(text[:_LONGEST].lower())
+    return _stated(text[:_LONGEST], cues)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _stated(text: str, cues: Cues) -> frozenset[Value]:
+    found = cues.values.finditer(text.lower())
     return frozenset(_value(each.lastgroup or "", each[0], cues) for each in found)
 
 
