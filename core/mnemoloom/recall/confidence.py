@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from mnemoloom.recall.late import TokenMatches
 
 __all__ = [
+    "BEST",
     "THRESHOLD",
     "Support",
     "about_someone_else",
@@ -30,7 +31,7 @@ __all__ = [
 
 Mask = NDArray[np.bool_]
 
-_BEST = 5  # memories whose nearness and words count
+BEST = 5  # memories whose nearness and words count
 _WORST = 2  # words of the query that are looked for hardest
 _SOMEONE_ELSE = -0.1
 
@@ -84,7 +85,7 @@ def mean_of_best(cosines: NDArray[np.floating[Any]]) -> float | None:
     """The mean of the five highest; None of none."""
     if not len(cosines):
         return None
-    count = min(_BEST, len(cosines))
+    count = min(BEST, len(cosines))
     return float(np.partition(cosines, len(cosines) - count)[-count:].mean())
 
 

@@ -19,6 +19,7 @@ from mnemoloom.recall.dates import date_fit
 from mnemoloom.recall.late import Projection, TokenMatches, token_matches
 from mnemoloom.recall.query import Query
 from mnemoloom.recall.shelf import Shelf
+from mnemoloom.recall.speakers import is_name
 
 __all__ = [
     "Evidence",
@@ -77,6 +78,12 @@ class Scope:
     allowed: Mask
     near: Slots | None = None
     echoes: Slots | None = None
+
+    @property
+    def named(self) -> str | None:
+        """The person whom the query names; a role is none."""
+        speaker = self.query.speaker
+        return speaker if is_name(speaker) else None
 
     def mean_cosine(self, *, replies: bool) -> float:
         """The mean cosine of the query with the eligible memories that have a vector."""

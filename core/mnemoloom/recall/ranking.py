@@ -12,12 +12,11 @@ from mnemoloom.concert import concert_parts
 from mnemoloom.config import AssistantProfile, ConcertProfile, Profile, WeightedProfile
 from mnemoloom.index import top_set
 from mnemoloom.recall import parts as part
-from mnemoloom.recall.confidence import Support, mean_of_best, speaker_margin, weakest_words
+from mnemoloom.recall.confidence import BEST, Support, mean_of_best, speaker_margin, weakest_words
 from mnemoloom.recall.late import TokenMatches
 from mnemoloom.recall.parts import Evidence, Scope
 from mnemoloom.recall.query import Query
 from mnemoloom.recall.shelf import Shelf
-from mnemoloom.recall.speakers import is_name
 
 __all__ = ["Ranking", "rank"]
 
@@ -26,7 +25,6 @@ Slots = NDArray[np.int64]
 Parts = dict[str, NDArray[np.floating[Any]]]
 
 _NEAR = 384  # candidates of the index: 200 hold the true ten nearest of 100,000 with recall .9995
-_BEST = 5  # memories in which the words of the query are looked for
 _MARGIN = 10  # memories of other speakers that are compared with those of the named one
 _ROUNDING = 1e-5  # of totals in float32; the order is decided in float64
 _MATCHING = 192  # candidates by everything else, beside them
@@ -39,6 +37,10 @@ class Ranking:
     slots: Slots
     parts: Parts
     support: Support
+
+    def totals(self) -> NDArray[np.floating[Any]]:
+        """The score of every memory, shape (len(slots),)."""
+        return sum(self.parts.values(), np.zeros(len(self.slots)))
 
     def score(self, place: int) -> float:
         """The score of the memory at a place, counted from 0."""
@@ -159,10 +161,9 @@ def _weighted(scope: Scope, profile: WeightedProfile, limit: int) -> Ranking:
 
 def _rivals(scope: Scope, total: NDArray[np.floating[Any]], pool: Slots | None, compared: Slots) -> Slots:
     """The best memories of others than the speaker whom the query names, less those that are compared anyway."""
-    speaker = scope.query.speaker
-    if speaker is None or not is_name(speaker):
+    if scope.named is None:
         return compared[:0]
-    spoken = scope.shelf.spoken_by(speaker) if pool is None else scope.shelf.said_by(speaker, pool)
+    spoken = scope.shelf.spoken_by(scope.named, pool)
     best = top_set(np.where(spoken, -np.inf, total), _MARGIN)
     return np.setdiff1d(best if pool is None else pool[best], compared, assume_unique=True)
 
@@ -185,9 +186,7 @@ def _support(
 
     words: the BM25 of every slot for the `terms`.
     """
-    named = scope.query.speaker
-    if named is not None and not is_name(named):
-        named = None
+    named = scope.named
     words = words if scope.allowed is scope.eligible else words * scope.allowed
     most = float(words.max(initial=0.0))
     share = _share(most, part.known_rarity(scope, terms))
@@ -197,8 +196,8 @@ def _support(
             allowed = scope.allowed
             margin = speaker_margin(words[allowed] / most, scope.shelf.spoken_by(named)[allowed])
         return Support(margin=margin, matched=share)
-    missing = weakest_words(matched, np.flatnonzero(np.isin(compared, slots[:_BEST])))
-    margin = speaker_margin(matched.scores(), scope.shelf.said_by(named, compared)) if named is not None else 0.0
+    missing = weakest_words(matched, np.flatnonzero(np.isin(compared, slots[:BEST])))
+    margin = speaker_margin(matched.scores(), scope.shelf.spoken_by(named, compared)) if named is not None else 0.0
     weakest = float(np.mean([fit for _, fit in missing])) if missing else None
     return Support(weakest=weakest, margin=margin, matched=share, missing=missing)
 
@@ -234,9 +233,9 @@ def _assistant(scope: Scope, profile: AssistantProfile, limit: int) -> Ranking:
     if "dense" in parts:
         evident = evident | (parts["dense"] != 0 if scope.near is not None else _encoded(scope, messages))
     found = evident | (replies & evident[answered]) | _any(parts, "chunk")
-    slots = _widened(_total(parts, scope.allowed & found), max(limit, 4 * _BEST), slack=_ROUNDING)
+    slots = _widened(_total(parts, scope.allowed & found), max(limit, 4 * BEST), slack=_ROUNDING)
     slots, kept = _sorted(slots, _doubled(parts, slots))
-    best = slots[messages[slots]][:_BEST]
+    best = slots[messages[slots]][:BEST]
     support = _support(scope, best, best, part.matches(scope, best), words=own, terms=query.terms)
     replied = _share(float((chunks * scope.allowed).max(initial=0.0)), part.known_rarity(scope, query.terms))
     return _cut(slots, kept, limit, replace(support, nearest=nearest, replied=replied))

@@ -56,8 +56,7 @@ def revise(
     if len(pool) < 2:
         return Revised(ranking)
     slots = ranking.slots[pool]
-    best = sum((part[:UPDATE_POOL] for part in ranking.parts.values()), np.zeros(len(ranking.slots[:UPDATE_POOL])))
-    scores = best[pool].tolist()
+    scores = ranking.totals()[pool].tolist()
     raised, pairs = inherit(
         scores,
         _statements(shelf, slots.tolist(), texts, scores, asked, rule),
@@ -100,9 +99,9 @@ def shared_rarity(shelf: Shelf, terms: tuple[str, ...], slots: Slots) -> NDArray
 
 def _reordered(ranking: Ranking, pool: list[int], gained: NDArray[Any]) -> Ranking:
     """The ranking with what the rule gave as a part of its own; the ten best stand by their new scores."""
-    parts = ranking.parts | {"update": np.zeros(len(ranking.slots))}
-    parts["update"][pool] = gained
-    total = sum(parts.values(), np.zeros(len(ranking.slots)))
-    first = np.argsort(-total[:UPDATE_POOL], kind="stable")
-    order = np.concatenate((first, np.arange(len(first), len(total))))
-    return replace(ranking, slots=ranking.slots[order], parts={name: part[order] for name, part in parts.items()})
+    update = np.zeros(len(ranking.slots))
+    update[pool] = gained
+    raised = replace(ranking, parts=ranking.parts | {"update": update})
+    first = np.argsort(-raised.totals()[:UPDATE_POOL], kind="stable")
+    order = np.concatenate((first, np.arange(len(first), len(update))))
+    return replace(raised, slots=raised.slots[order], parts={name: part[order] for name, part in raised.parts.items()})

@@ -239,15 +239,11 @@ class Shelf:
             return "assistant"
         return "dialogue" if labels else "document"
 
-    def spoken_by(self, label: str) -> Mask:
-        """The turns of a speaker. Shape (slots,)."""
-        spoken: Mask = self.speakers.values == self._speakers.find(label)
+    def spoken_by(self, label: str, slots: NDArray[np.int64] | None = None) -> Mask:
+        """Which slots a speaker said: of some, or of all."""
+        speakers = self.speakers.values if slots is None else self.speakers.values[slots]
+        spoken: Mask = speakers == self._speakers.find(label)
         return spoken
-
-    def said_by(self, label: str, slots: NDArray[np.int64]) -> Mask:
-        """Which of some slots a speaker said."""
-        said: Mask = self.speakers.values[slots] == self._speakers.find(label)
-        return said
 
     def replies(self) -> Mask:
         """Messages of an assistant. Shape (slots,)."""
