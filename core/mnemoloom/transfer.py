@@ -39,8 +39,8 @@ from mnemoloom.storage.facts import CALLER, StoreFacts, read_facts, write_fact
 from mnemoloom.storage.memories import NewMemory
 
 if TYPE_CHECKING:
-    from mnemoloom.memory import Memory
     from mnemoloom.opened import OpenStore
+    from mnemoloom.verbs.handle import Handle
 
 __all__ = ["Conflict", "ExportReport", "ImportReport", "Progress", "export_bundle", "import_bundle"]
 
@@ -83,7 +83,7 @@ class ImportReport:
     encoder: str | None
 
 
-def export_bundle(memory: Memory, folder: str | Path, *, progress: Progress | None = None) -> ExportReport:
+def export_bundle(memory: Handle, folder: str | Path, *, progress: Progress | None = None) -> ExportReport:
     """Write the memories of a namespace to a new folder; nothing is left behind when it fails.
 
     Parameters
@@ -113,7 +113,7 @@ def export_bundle(memory: Memory, folder: str | Path, *, progress: Progress | No
 
 
 def import_bundle(
-    memory: Memory, folder: str | Path, *, existing: Conflict = "refuse", progress: Progress | None = None
+    memory: Handle, folder: str | Path, *, existing: Conflict = "refuse", progress: Progress | None = None
 ) -> ImportReport:
     """Add the memories of a bundle to a namespace, after those that it holds: all of them, or none.
 
@@ -156,7 +156,7 @@ def import_bundle(
 # -- out ----------------------------------------------------------------------------------------------
 
 
-def _write(memory: Memory, partial: Path, target: Path, progress: Progress | None) -> ExportReport:
+def _write(memory: Handle, partial: Path, target: Path, progress: Progress | None) -> ExportReport:
     noted = memory._live.accessed()
     with ExitStack() as stack:
         connection = stack.enter_context(memory._opened.store.snapshot())

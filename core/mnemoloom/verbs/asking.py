@@ -1,0 +1,247 @@
+"""Verbs that ask a question: recall, why, history, nearest, calibrate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from mnemoloom.config import Profile
+from mnemoloom.drafts import check_count, check_moment, check_text, raw_row
+from mnemoloom.errors import UnknownMemoryError, ValidationError
+from mnemoloom.filters import Filter, asks_for, common, conjoin, parse_filter
+from mnemoloom.recall.calibration import Calibration, conformal_threshold, fewest_questions, kept_threshold
+from mnemoloom.recall.nearest import Nearest
+from mnemoloom.recall.request import Request
+from mnemoloom.records import Explanation, RecallResult, Record, Tier
+from mnemoloom.verbs.handle import Confidence, Handle, Key, Labels, Moment, Where
+
+__all__ = ["AskingVerbs"]
+
+
+class AskingVerbs(Handle):
+    """Verbs that ask a question: recall, why, history, nearest, calibrate."""
+
+    def recall(
+        self,
+        query: str,
+        k: int = 5,
+        *,
+        profile: str | Profile | None = None,
+        where: Where | None = None,
+        speaker: Labels | None = None,
+        session: Labels | None = None,
+        after: Moment | None = None,
+        before: Moment | None = None,
+        tier: Labels | None = None,
+        expand: int = 0,
+        asker: str | None = None,
+        vector: Any = None,  # noqa: ANN401 - anything numpy reads as a row
+        exact: bool = False,
+        as_of: Moment | None = None,
+        min_confidence: Confidence | None = None,
+        update: bool = True,
+    ) -> RecallResult:
+        """The memories that answer a query, best first.
+
+        Parameters
+        ----------
+        k: how many, at most.
+        profile: the formula: dialogue, assistant, document, dense, lexical, concert, or a profile object.
+        where: a filter, such as {"metadata.city": "Oslo"} or `where("metadata.year").gte(2020)`.
+        speaker, session, tier: one label or several.
+        after, before: a span of time, `before` excluded; a day, month or year ("2026-05") stands for its beginning.
+        expand: attach up to this many neighbours of the session to each hit, also such as the filter hides.
+        asker: the speaker whom "I" and "my" stand for.
+        vector: the query's encoding, if the caller has it; shape (d,).
+        exact: compare the query with every vector; beyond 8,000 memories an index picks the candidates otherwise.
+        as_of: answer from what had been said until then, that moment included; neighbours said later are left out, too.
+            A day, month or year stands for its end (UTC): "2026-05" is all that was known when May was over.
+        min_confidence: give no hits below this confidence (0 to 1, or "calibrated"); before that, cold memories and
+            the replies of an assistant are searched too, and what they give is marked `second_look`. "calibrated" is
+            what `calibrate` found for this namespace and embedder, and before that the library's own threshold, .32.
+        update: note the time of access on the hits, and which supersede which; False leaves no trace of the question.
+
+        Raises
+        ------
+        TextError, FilterError, ValidationError, EmbedderError
+        """
+        request = self._request(
+            query,
+            k,
+            profile=profile,
+            condition=common(speaker=speaker, session=session, after=after, before=before, tier=tier),
+            where=where,
+            expand=expand,
+            asker=asker,
+            vector=vector,
+            exact=exact,
+            as_of=as_of,
+            min_confidence=min_confidence,
+        )
+        result = self._recaller.recall(request)
+        if update and not self._opened.store.read_only:
+            self._live.note_access((hit.id for hit in result), self._opened.now())
+            self._live.note_superseded((hit.id, older) for hit in result for older in hit.supersedes)
+            self._live.note_superseded((newer, hit.id) for hit in result for newer in hit.superseded_by)
+        return result
+
+    async def arecall(self, query: str, k: int = 5, **options: Any) -> RecallResult:  # noqa: ANN401
+        return await self._run(self.recall, query, k, **options)
+
+    def why(
+        self,
+        query: str,
+        key: Key,
+        k: int = 5,
+        *,
+        profile: str | Profile | None = None,
+        where: Where | None = None,
+        speaker: Labels | None = None,
+        session: Labels | None = None,
+        after: Moment | None = None,
+        before: Moment | None = None,
+        tier: Labels | None = None,
+        asker: str | None = None,
+        vector: Any = None,  # noqa: ANN401 - anything numpy reads as a row
+        as_of: Moment | None = None,
+        min_confidence: Confidence | None = None,
+    ) -> Explanation:
+        """Why `recall`, asked the same, returns a memory, or which stage lets it go."""
+        request = self._request(
+            query,
+            k,
+            profile=profile,
+            condition=common(speaker=speaker, session=session, after=after, before=before, tier=tier),
+            where=where,
+            asker=asker,
+            vector=vector,
+            as_of=as_of,
+            min_confidence=min_confidence,
+        )
+        unknown_too = isinstance(key, int) and not isinstance(key, bool)
+        return self._recaller.why(request, int(key) if unknown_too else self._id(key))
+
+    async def awhy(self, query: str, key: int | str, k: int = 5, **options: Any) -> Explanation:  # noqa: ANN401
+        return await self._run(self.why, query, key, k, **options)
+
+    def history(self, key: Key) -> list[Record]:
+        """The versions of what a memory states, oldest first, itself included, as far as questions brought them up.
+
+        A pair is noted when `recall` finds that one of them takes the place of the other. Raises UnknownMemoryError.
+        """
+        found = self._recaller.history(self._id(key))
+        if not found:
+            raise UnknownMemoryError(key)
+        return found
+
+    async def ahistory(self, key: int | str) -> list[Record]:
+        return await self._run(self.history, key)
+
+    def nearest(
+        self,
+        query: str | None = None,
+        k: int | None = None,
+        *,
+        vector: Any = None,  # noqa: ANN401 - anything numpy reads as a row
+        where: Where | None = None,
+    ) -> Nearest:
+        """The ids of memories by the cosine of their vectors with the query's alone, best first, and those cosines.
+
+        Nothing else takes part and every vector is compared, so that results of several namespaces can be merged.
+        Cold memories take part only when the filter asks for their tier.
+
+        Parameters
+        ----------
+        query: what to encode, or `vector`: its encoding, shape (d,).
+        k: how many, at most; None for all.
+
+        Raises
+        ------
+        EmbedderError: no encoder, and no vector. TextError, VectorError, FilterError, ValidationError.
+        """
+        limits = self._opened.config.limits
+        if (query is None) == (vector is None):
+            raise ValidationError("nearest takes a query or a vector, one of them")
+        if k is not None:
+            check_count(k, "k", low=1)
+        condition = parse_filter(where)
+        text = None if query is None else check_text(query, limits=limits, name="query")
+        request = Request(
+            query=text or "",
+            k=1,
+            condition=condition,
+            cold=asks_for(condition, "tier", Tier.COLD.value),
+            vector=None if vector is None else raw_row(vector),
+        )
+        return self._recaller.nearest(request, text=text, k=k)
+
+    async def anearest(self, query: str | None = None, k: int | None = None, **options: Any) -> Nearest:  # noqa: ANN401
+        return await self._run(self.nearest, query, k, **options)
+
+    def calibrate(self, answered: Iterable[str], *, keep: float = 0.9) -> Calibration:
+        """Fit the threshold of confidence to questions that this memory does hold an answer to.
+
+        A share `keep` of such questions will pass `recall(…, min_confidence="calibrated")` from now on. About a
+        hundred questions are enough for ±6 points. Raises ValidationError, also for fewer questions than can promise
+        `keep` at all: 9 for .9, 19 for .95.
+        """
+        if isinstance(answered, str):
+            raise ValidationError("calibrate takes a list of questions, not one")
+        if isinstance(keep, bool) or not isinstance(keep, (int, float)) or not 0.0 < keep < 1.0:
+            raise ValidationError(f"keep must be a number between 0 and 1; got {keep!r}")
+        self._opened.store.check_usable(writing=True)
+        questions, fewest = list(answered), fewest_questions(float(keep))
+        if len(questions) < fewest:
+            raise ValidationError(
+                f"to keep {keep} of the questions, calibrate needs at least {fewest} that memory holds an answer to; "
+                f"got {len(questions)}"
+            )
+        found = [self.recall(question, update=False).confidence for question in questions]
+        calibration = conformal_threshold(found, keep=float(keep))
+        self._writer.keep_threshold(calibration)
+        return calibration
+
+    async def acalibrate(self, answered: Iterable[str], **options: Any) -> Calibration:  # noqa: ANN401
+        return await self._run(self.calibrate, answered, **options)
+
+    def _request(
+        self,
+        query: str,
+        k: int,
+        *,
+        where: Where | None,
+        condition: Filter | None,
+        vector: Any,  # noqa: ANN401 - anything numpy reads as a row
+        as_of: Moment | None,
+        min_confidence: Confidence | None,
+        expand: int = 0,
+        **settled: Any,  # noqa: ANN401 - what needs no checking: the fields of Request
+    ) -> Request:
+        limits = self._opened.config.limits
+        check_count(k, "k", low=1, high=limits.k)
+        check_count(expand, "expand", low=0, high=limits.k)
+        condition = conjoin(parse_filter(where), condition)
+        return Request(
+            query=check_text(query, limits=limits, name="query"),
+            k=k,
+            condition=condition,
+            cold=asks_for(condition, "tier", Tier.COLD.value),
+            expand=expand,
+            vector=None if vector is None else raw_row(vector),
+            as_of=None if as_of is None else check_moment(as_of, "as_of", to_the_end=True),
+            least=self._least(min_confidence),
+            **settled,
+        )
+
+    def _least(self, min_confidence: Confidence | None) -> float | None:
+        if min_confidence is None:
+            return None
+        if isinstance(min_confidence, str) and min_confidence == "calibrated":
+            with self._opened.store.reading() as connection:
+                number = self._live.number(connection) or 0
+                encoding = self._opened.encoding
+                return kept_threshold(connection, number, encoder=encoding.identity if encoding else None)
+        known = isinstance(min_confidence, (int, float)) and not isinstance(min_confidence, bool)
+        if not known or not 0.0 <= float(min_confidence) <= 1.0:
+            raise ValidationError(f"min_confidence must be a number in [0, 1] or 'calibrated'; got {min_confidence!r}")
+        return float(min_confidence)

@@ -1,0 +1,165 @@
+"""Verbs that write: remember, forget, erase, pin, move."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from mnemoloom.drafts import check_draft, check_text, check_tier
+from mnemoloom.errors import ValidationError
+from mnemoloom.filters import parse_filter
+from mnemoloom.records import Draft, Erased, Tier
+from mnemoloom.remembering import Existing, Missing
+from mnemoloom.verbs.handle import Handle, Key, Moment, Where
+
+__all__ = ["WritingVerbs"]
+
+
+class WritingVerbs(Handle):
+    """Verbs that write: remember, forget, erase, pin, move."""
+
+    def remember(
+        self,
+        text: str,
+        *,
+        speaker: str | None = None,
+        session: str | None = None,
+        time: Moment | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        external_id: str | None = None,
+        vector: Any = None,  # noqa: ANN401 - anything numpy reads as a row
+        source: str | None = None,
+        trust: str = "user",
+        tier: Tier = Tier.LONG_TERM,
+        pinned: bool = False,
+    ) -> int:
+        """Remember one text; its id. What it returns for is on disk. `Draft` says what the arguments mean.
+
+        An external id that is known already makes this the whole new memory in place of the old one: other fields
+        are not kept, and the number is new.
+
+        Raises
+        ------
+        TextError, MetadataError, VectorError, EmbedderError, StoreError: nothing was stored.
+        """
+        draft = Draft(
+            text=text,
+            speaker=speaker,
+            session=session,
+            time=time,
+            metadata={} if metadata is None else metadata,
+            external_id=external_id,
+            vector=vector,
+            source=source,
+            trust=trust,
+            tier=tier,
+            pinned=pinned,
+        )
+        return self.remember_many([draft])[0]
+
+    async def aremember(self, text: str, **options: Any) -> int:  # noqa: ANN401
+        return await self._run(self.remember, text, **options)
+
+    def remember_many(
+        self,
+        drafts: Iterable[Draft | Mapping[str, Any] | str],
+        *,
+        existing: Existing = "replace",
+        encode: bool = True,
+        idem_key: str | None = None,
+    ) -> list[int]:
+        """Remember many texts at once, all or none; their ids in order.
+
+        `existing` says what happens to a draft whose external id is already known: it replaces that memory, or
+        is skipped. With `encode=False` the embedder is not asked: texts without a vector of their own are found by
+        their words alone, until `reembed`. Raises as `remember` does.
+
+        `idem_key`, a name for this call, makes it safe to repeat: after a crash or a timeout nobody knows whether the
+        call was done, and with the same key it is done once. It holds in this namespace, for ever; `erase` leaves it.
+        """
+        if existing not in ("replace", "skip"):
+            raise ValidationError(f"existing must be 'replace' or 'skip'; got {existing!r}")
+        if idem_key is not None:
+            check_text(idem_key, limits=self._opened.config.limits, name="idem_key")
+        if isinstance(drafts, (str, Mapping)):
+            raise ValidationError("remember_many takes a list of drafts; use remember for one")
+        now, limits = self._opened.now(), self._opened.config.limits
+        checked = [check_draft(draft, limits=limits, now=now) for draft in drafts]
+        if not checked:
+            self._opened.store.check_usable(writing=True)
+            return []
+        return self._writer.remember(checked, existing=existing, encode=encode, now=now, idem_key=idem_key)
+
+    async def aremember_many(
+        self,
+        drafts: Iterable[Draft | Mapping[str, Any] | str],
+        **options: Any,  # noqa: ANN401
+    ) -> list[int]:
+        return await self._run(self.remember_many, drafts, **options)
+
+    def forget(self, key: Key) -> None:
+        """Remove a memory from the store. Raises UnknownMemoryError."""
+        self._writer.forget([self._id(key)], missing="refuse", now=self._opened.now())
+
+    async def aforget(self, key: int | str) -> None:
+        await self._run(self.forget, key)
+
+    def forget_many(self, keys: Iterable[Key], *, missing: Missing = "refuse") -> int:
+        """Remove memories in one transaction, all or none; how many that were.
+
+        `missing` says what happens to a key that names no memory: UnknownMemoryError, or it is skipped.
+        """
+        if missing not in ("refuse", "skip"):
+            raise ValidationError(f"missing must be 'refuse' or 'skip'; got {missing!r}")
+        if isinstance(keys, str):
+            raise ValidationError("forget_many takes a list of keys; use forget for one")
+        self._opened.store.check_usable(writing=True)
+        found = list(dict.fromkeys(self._ids(keys, missing=missing)))
+        return self._writer.forget(found, missing=missing, now=self._opened.now()) if found else 0
+
+    async def aforget_many(self, keys: Iterable[int | str], **options: Any) -> int:  # noqa: ANN401
+        return await self._run(self.forget_many, keys, **options)
+
+    def erase(self, where: Where) -> Erased:
+        """Remove the memories that fit, cold and pinned ones too, so that no file of the store keeps a trace of them.
+
+        The log keeps a salted digest whose salt is gone, and still verifies. Exports and backups are yours to erase.
+        What is derived is dropped and made again, which takes about as long as opening the store without caches.
+
+        Raises
+        ------
+        FilterError: nothing was removed. ValidationError: the filter is empty; `where("id").gt(0)` means all.
+        """
+        condition = parse_filter(where)
+        if condition is None:
+            raise ValidationError("erase needs a filter; where('id').gt(0) means every memory of this namespace")
+        count = self._writer.erase(condition, now=self._opened.now())
+        return Erased(count=count, pending_checkpoint=not self._opened.store.checkpoint())
+
+    async def aerase(self, where: Any) -> Erased:  # noqa: ANN401
+        return await self._run(self.erase, where)
+
+    def pin(self, key: Key) -> None:
+        """Keep a memory for good: pinned memories form the persistent tier. Raises UnknownMemoryError."""
+        self._place(key, tier=Tier.PERSISTENT, pinned=True)
+
+    async def apin(self, key: int | str) -> None:
+        await self._run(self.pin, key)
+
+    def unpin(self, key: Key) -> None:
+        """Make a pinned memory an ordinary one. Raises UnknownMemoryError."""
+        self._place(key, tier=Tier.LONG_TERM, pinned=False)
+
+    async def aunpin(self, key: int | str) -> None:
+        await self._run(self.unpin, key)
+
+    def move(self, key: Key, tier: Tier) -> None:
+        """Put a memory into a tier; `Tier.COLD` keeps it out of ordinary recall. Raises UnknownMemoryError."""
+        tier = check_tier(tier)
+        self._place(key, tier=tier, pinned=tier is Tier.PERSISTENT)
+
+    async def amove(self, key: int | str, tier: Tier) -> None:
+        await self._run(self.move, key, tier)
+
+    def _place(self, key: Key, *, tier: Tier, pinned: bool) -> None:
+        self._writer.place(self._id(key), tier=tier, pinned=pinned, now=self._opened.now())
