@@ -15,10 +15,15 @@ from mnemoloom.records import Hit
 __all__ = ["hits_of"]
 
 
+_NOBODY: tuple[list[int], list[int]] = ([], [])
+
+
 def hits_of(view: View, look: Look, request: Request, *, known: frozenset[int] | None) -> list[Hit]:
     """The best k with their neighbours; `known` are the slots that a first look had found, if this is a second."""
     slots = look.ranking.slots[: request.k].tolist()
-    around = {slot: _around(view.shelf, slot, request.expand, until=request.as_of) for slot in slots}
+    around: dict[int, tuple[list[int], list[int]]] = {}
+    if request.expand:
+        around = {slot: _around(view.shelf, slot, request.expand, until=request.as_of) for slot in slots}
     beside = {each for pair in around.values() for side in pair for each in side}
     lacking = beside.union(slots) - look.records.keys()
     records = {**look.records, **view.records(lacking)} if lacking else look.records
@@ -32,7 +37,7 @@ def hits_of(view: View, look: Look, request: Request, *, known: frozenset[int] |
     for slot, parts in zip(slots, look.ranking.all_parts(), strict=False):
         if slot not in records:
             continue
-        before, after = around[slot]
+        before, after = around.get(slot, _NOBODY)
         hits.append(
             Hit(
                 record=records[slot],

@@ -196,7 +196,7 @@ def _support(
             allowed = scope.allowed
             margin = speaker_margin(words[allowed] / most, scope.shelf.spoken_by(named)[allowed])
         return Support(margin=margin, matched=share)
-    missing = weakest_words(matched, np.flatnonzero(np.isin(compared, slots[:BEST])))
+    missing = weakest_words(matched, np.flatnonzero((compared[:, None] == slots[:BEST]).any(axis=1)))
     margin = speaker_margin(matched.scores(), scope.shelf.spoken_by(named, compared)) if named is not None else 0.0
     weakest = float(np.mean([fit for _, fit in missing])) if missing else None
     return Support(weakest=weakest, margin=margin, matched=share, missing=missing)

@@ -9,7 +9,7 @@ computed when first asked for after a change (`derived`), so that streaming equa
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -225,6 +225,10 @@ class Shelf:
         return self.derived("labels", self._count_labels)
 
     def names(self) -> Names:
+        """What the speakers are called."""
+        return self.derived("names", self._read_names)
+
+    def _read_names(self) -> Names:
         # The labels change far less often than the shelf, and reading them is pure Python.
         labels = frozenset(self.labels())
         kept: tuple[frozenset[str], Names] | None = getattr(self, "_names", None)
@@ -234,10 +238,7 @@ class Shelf:
 
     def profile_name(self) -> str:
         """Which formula suits the labels: assistant for roles, dialogue for names, document without speakers."""
-        labels = self.labels()
-        if any(map(is_reply, labels)) or (labels and not any(map(is_name, labels))):
-            return "assistant"
-        return "dialogue" if labels else "document"
+        return self.derived("profile", lambda: _profile_for(self.labels()))
 
     def spoken_by(self, label: str, slots: NDArray[np.int64] | None = None) -> Mask:
         """Which slots a speaker said: of some, or of all."""
@@ -326,10 +327,8 @@ class Shelf:
 
     def mean_cosine(self, query: NDArray[np.float32], *, cold: bool, replies: bool) -> float:
         """The mean cosine of a query with all memories that have a vector, or with those that are no replies."""
-        groups = [(c, r) for c in range(1 + cold) for r in range(1 + replies)]
-        tallies = self._tallied()
-        n = int(sum(tallies.encoded[group] for group in groups))
-        return float(sum(tallies.sums[group] for group in groups) @ query) / n if n else 0.0
+        mean = self.derived(("mean", cold, replies), lambda: self._tallied().mean(cold=cold, replies=replies))
+        return float(mean @ query) if mean is not None else 0.0
 
     def surprise_rank(self, slots: NDArray[np.int64] | None = None) -> Floats:
         """Where the surprise of some slots, or of all, stands among those of its speaker, in [0, 1]."""
@@ -492,3 +491,9 @@ _COLUMNS = (
 def _kept(words: Sequence[str | None], living: Mask) -> list[str | None]:
     """The words, those that nothing alive bears replaced by one that nothing can bear."""
     return [word if kept else "" for word, kept in zip(words, living, strict=True)]
+
+
+def _profile_for(labels: Collection[str]) -> str:
+    if any(map(is_reply, labels)) or (labels and not any(map(is_name, labels))):
+        return "assistant"
+    return "dialogue" if labels else "document"
