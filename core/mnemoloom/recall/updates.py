@@ -24,7 +24,7 @@ from mnemoloom.config import UpdateRule
 from mnemoloom.recall.cues import Cues
 from mnemoloom.recall.values import Value
 
-__all__ = ["Asked", "Statement", "asked_value", "conflicts", "inherit"]
+__all__ = ["Asked", "Statement", "asked_value", "inherit"]
 
 
 _SHORT = 8  # words; a longer question about the present mostly asks for more than one fact
@@ -68,16 +68,12 @@ def asked_value(query: str, cues: Cues) -> Asked | None:
     return Asked(True, False, kinds) if kinds else None
 
 
-def conflicts(one: Statement, other: Statement, kinds: frozenset[str]) -> bool | None:
-    """Whether `one` states a value of the kinds asked for that `other` does not; None unless both state some."""
-    return _differ(_of_kinds(one, kinds), _of_kinds(other, kinds))
-
-
 def _of_kinds(statement: Statement, kinds: frozenset[str]) -> frozenset[Value]:
     return frozenset(value for value in statement.values if value.kind in kinds)
 
 
 def _differ(mine: frozenset[Value], theirs: frozenset[Value]) -> bool | None:
+    """Whether the one states a value that the other does not; None unless both state some."""
     return not mine <= theirs if mine and theirs else None
 
 

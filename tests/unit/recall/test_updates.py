@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mnemoloom import UpdateRule
 from mnemoloom.recall.cues import SILENT
 from mnemoloom.recall.cues_english import ENGLISH
-from mnemoloom.recall.updates import Asked, Statement, asked_value, conflicts, inherit
+from mnemoloom.recall.updates import Asked, Statement, asked_value, inherit
 from mnemoloom.recall.values import Value
 
 RULE = UpdateRule()
@@ -142,19 +142,22 @@ def test_a_language_without_cues_asks_for_no_version(question: str) -> None:
 # -- contradiction ------------------------------------------------------------------------------------
 
 
-def test_statements_conflict_when_one_states_a_value_that_the_other_does_not() -> None:
-    money = frozenset({"money"})
-    assert conflicts(said(1, 5), said(2, 6), money) is True
-    assert conflicts(said(1, 5, 6), said(2, 6), money) is True
-    assert conflicts(said(1, 6), said(2, 5, 6), money) is False
-    assert conflicts(said(1, 5), said(2, 5), money) is False
+def pairs_of(older: Statement, newer: Statement, asked: Asked = CURRENT) -> list[tuple[int, int]]:
+    return settled([1.0, 0.9], [older, newer], asked)[1]
+
+
+def test_statements_conflict_when_the_newer_one_states_a_value_that_the_other_does_not() -> None:
+    assert pairs_of(said(1, 6), said(2, 5)) == [(1, 0)]
+    assert pairs_of(said(1, 6), said(2, 5, 6)) == [(1, 0)]
+    assert pairs_of(said(1, 5, 6), said(2, 6)) == []
+    assert pairs_of(said(1, 5), said(2, 5)) == []
 
 
 def test_statements_of_which_one_states_no_value_of_the_kinds_are_not_comparable() -> None:
-    assert conflicts(said(1, 5), said(2), frozenset({"money"})) is None
-    assert conflicts(said(1), said(2, 5), frozenset({"money"})) is None
-    assert conflicts(said(1, 5), said(2, 6), frozenset({"date"})) is None
-    assert conflicts(said(1, 5), said(2, 6), frozenset()) is None
+    assert pairs_of(said(1), said(2, 5)) == []
+    assert pairs_of(said(1, 5), said(2)) == []
+    assert pairs_of(said(1, 6), said(2, 5), replace(CURRENT, kinds=frozenset({"date"}))) == []
+    assert pairs_of(said(1, 6), said(2, 5), replace(CURRENT, kinds=frozenset())) == []
 
 
 # -- inheriting ---------------------------------------------------------------------------------------
