@@ -96,9 +96,10 @@ def _ways(docs: NDArray[np.int32], window: Window | None) -> NDArray[np.integer[
     ways: list[NDArray[np.integer[Any]]] = [docs]
     before: NDArray[np.integer[Any]] = docs
     after: NDArray[np.integer[Any]] = docs
-    for _ in window.gammas if window else ():
-        before, after = window.before[before], window.after[after]
-        ways += [before, after]
+    if window is not None:
+        for _ in window.gammas:
+            before, after = window.before[before], window.after[after]
+            ways += [before, after]
     return np.stack(ways)
 
 

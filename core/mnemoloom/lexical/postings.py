@@ -100,7 +100,7 @@ class Postings:
         places = [place for place, _, _ in base] + [place for place, _ in tails]
         sizes = [end - start for _, start, end in base] + [len(entries) for _, entries in tails]
         return (
-            np.repeat(np.array(places, np.int64), sizes),
+            np.repeat(np.array(places, np.int64), np.array(sizes, np.int64)),
             np.concatenate((*docs, (packed >> np.uint64(_TF_BITS)).astype(np.int32))),
             np.concatenate((*tfs, (packed & np.uint64(_TF_MAX)).astype(np.uint8))).astype(np.float32),
         )

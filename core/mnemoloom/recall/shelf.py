@@ -300,13 +300,16 @@ class Shelf:
         docs = self.postings.of(number)[0] if number is not None else ()
         return idf(len(self), int(np.count_nonzero(self.alive.values[docs])) if len(docs) else 0)
 
-    def holders(self, term: str, slots: NDArray[np.int64]) -> Mask:
-        """Which of some slots hold an index term."""
-        number = self.vocabulary.find(term)
-        docs = self.postings.of(number)[0] if number is not None else ()
-        if not len(docs):
-            return np.zeros(len(slots), np.bool_)
-        held: Mask = docs[np.minimum(np.searchsorted(docs, slots), len(docs) - 1)] == slots
+    def holders(self, terms: Sequence[str], slots: NDArray[np.int64]) -> Mask:
+        """Which of some slots hold which index terms; shape (len(terms), len(slots))."""
+        held: Mask = np.zeros((len(terms), len(slots)), np.bool_)
+        numbers = {place: n for place, n in enumerate(map(self.vocabulary.find, terms)) if n is not None}
+        if numbers and len(slots):
+            order = np.argsort(slots)
+            owners, docs, _ = self.postings.of_all(list(numbers.values()))
+            at = np.minimum(np.searchsorted(slots, docs, sorter=order), len(slots) - 1)
+            known = slots[order[at]] == docs
+            held[np.array(list(numbers))[owners[known]], order[at[known]]] = True
         return held
 
     def echoes(self, terms: tuple[str, ...]) -> NDArray[np.int64]:
@@ -315,8 +318,9 @@ class Shelf:
         short = asking[self.lengths.values[asking] <= len(terms) + 1] if len(asking) else asking
         if not len(short):
             return short
-        held = np.sum([self.holders(term, short) for term in terms], axis=0) if terms else np.zeros(len(short))
-        return short[(held > 0) & (held >= self.lengths.values[short] - 1)]
+        held = self.holders(terms, short).sum(axis=0)
+        found: NDArray[np.int64] = short[(held > 0) & (held >= self.lengths.values[short] - 1)]
+        return found
 
     def cosines_among(self, slots: NDArray[np.int64]) -> NDArray[np.float32] | None:
         """The cosine of each pair of slots, None if no memory has a vector."""
