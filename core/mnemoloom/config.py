@@ -229,6 +229,8 @@ class Config:
         the message that they answer; encoding them is most of the work in such a chat.
     open_namespaces: how many namespaces of a store are kept ready in memory, about 1 MB each and more with what they
         hold; the one that was not used for longest is let go, and loaded again when it is next asked.
+    per_source: the share of the hits, from 0 to 1 and at least one, that may come of one source; None sets no bound.
+        Off, because many good stores hold a single source. Memories without a source are not bounded.
     update_rule: how newer statements take the place of older ones; None leaves the ranking as it is.
     """
 
@@ -237,6 +239,7 @@ class Config:
     token_width: int = 64
     encode_replies: bool = False
     open_namespaces: int = 256
+    per_source: float | None = None
     update_rule: UpdateRule | None = field(default_factory=UpdateRule)
     limits: Limits = field(default_factory=Limits)
 
@@ -245,5 +248,7 @@ class Config:
             profile_named(self.profile)
         if not (self.update_rule is None or isinstance(self.update_rule, UpdateRule)):
             raise ConfigError(f"Config.update_rule must be an UpdateRule or None; got {self.update_rule!r}")
+        if self.per_source is not None:
+            _within(self, "per_source", 0.0, 1.0)
         _whole(self, "token_width", 8, 1024)
         _whole(self, "open_namespaces", 1, 1 << 20)

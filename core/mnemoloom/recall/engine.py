@@ -27,6 +27,7 @@ from mnemoloom.recall.shelf import Shelf
 from mnemoloom.recall.updates import asked_value
 from mnemoloom.records import Explanation, RecallResult, Record
 from mnemoloom.storage import memories
+from mnemoloom.storage.quarantine import isolated
 
 __all__ = ["SUPERSEDES", "Recaller"]
 
@@ -88,6 +89,10 @@ class Recaller:
                 texts={slot: record.text for slot, record in look.records.items()},
                 confidence=look.confidence,
                 least=request.least,
+                trusted=request.trusted,
+                trust=view.trust_of(shelf.slot_of(memory)),
+                crowded=look.crowded,
+                isolated=bool(isolated(view.connection, [memory])),
             )
             return explain(findings, memory)
 
