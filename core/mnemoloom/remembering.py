@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,10 +13,10 @@ from mnemoloom.chain import Signer
 from mnemoloom.chain.anchors import SALT_BYTES
 from mnemoloom.config import Config
 from mnemoloom.drafts import CheckedDraft
-from mnemoloom.errors import DimensionMismatchError, UnknownMemoryError
+from mnemoloom.errors import DimensionMismatchError, EmbedderError, UnknownMemoryError
 from mnemoloom.filters import Filter
 from mnemoloom.recall.calibration import Calibration, keep_threshold
-from mnemoloom.recall.encoding import Encoding
+from mnemoloom.recall.encoding import Encoding, is_down
 from mnemoloom.recall.engine import SUPERSEDES
 from mnemoloom.recall.live import LiveShelf, entry_of
 from mnemoloom.recall.looking import matching_ids
@@ -30,6 +31,8 @@ from mnemoloom.storage.memories import NewMemory, StoredPayload
 from mnemoloom.trust import least_trusted
 
 __all__ = ["Existing", "Missing", "Writer"]
+
+_LOG = logging.getLogger(__name__)
 
 Existing = Literal["replace", "skip"]
 Missing = Literal["refuse", "skip"]
@@ -192,7 +195,13 @@ class Writer:
             known = memories.payload_vectors(connection, number, wanted) if number is not None else {}
         found = {pointer: kept for pointer, kept in known.items() if kept.encoder == self._encoding.identity}
         missing = [pointer for pointer in wanted if pointer not in found]
-        encoded = self._encoding.texts([wanted[pointer] for pointer in missing])
+        try:
+            encoded = self._encoding.texts([wanted[pointer] for pointer in missing])
+        except (EmbedderError, ConnectionError, TimeoutError) as error:
+            if not (self._config.remember_unencoded and is_down(error)):
+                raise
+            _LOG.warning("%d texts are kept without vectors: %s", len(missing), type(error).__name__)
+            return found
         for pointer, (row, codes) in zip(missing, encoded, strict=True):
             tokens = None if codes is None else codes.tobytes()
             found[pointer] = StoredPayload(row.astype("<f4").tobytes(), tokens, self._encoding.identity)

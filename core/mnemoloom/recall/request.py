@@ -45,12 +45,16 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A request that was read: the formula, the query, its encoding, and which version of a value it asks for."""
+    """A request that was read: the formula, the query, its encoding, and which version of a value it asks for.
+
+    degraded: why the query is not encoded although it should be.
+    """
 
     profile: Profile
     query: Query
     evidence: Evidence
     asked: Asked | None
+    degraded: str | None = None
 
 
 def evidence_of(

@@ -7,7 +7,7 @@ from typing import Any
 
 from mnemoloom.config import Profile
 from mnemoloom.drafts import check_count, check_moment, check_text, raw_row
-from mnemoloom.errors import UnknownMemoryError, ValidationError
+from mnemoloom.errors import EmbedderUnavailableError, UnknownMemoryError, ValidationError
 from mnemoloom.filters import Filter, asks_for, common, conjoin, parse_filter
 from mnemoloom.recall.calibration import Calibration, conformal_threshold, fewest_questions, kept_threshold
 from mnemoloom.recall.nearest import Nearest
@@ -213,7 +213,10 @@ class AskingVerbs(Handle):
                 f"to keep {keep} of the questions, calibrate needs at least {fewest} that memory holds an answer to; "
                 f"got {len(questions)}"
             )
-        found = [self.recall(question, update=False).confidence for question in questions]
+        results = [self.recall(question, update=False) for question in questions]
+        if lost := next((each.degraded for each in results if each.degraded), None):
+            raise EmbedderUnavailableError(f"confidence is calibrated with the encoder, and {lost}")
+        found = [each.confidence for each in results]
         calibration = conformal_threshold(found, keep=float(keep))
         self._writer.keep_threshold(calibration)
         return calibration
