@@ -250,7 +250,7 @@ def test_a_guarded_encoder_answers_as_the_encoder_itself(embedder: Failing) -> N
 
 @pytest.mark.parametrize("settings", [{"deadline": 0}, {"failures": 0}, {"cool_down": -1.0}, {"deadline": True}])
 def test_settings_out_of_bounds_are_refused(settings: dict[str, Any], embedder: Failing) -> None:
-    with pytest.raises(ConfigError, match=f"Guard.{next(iter(settings))}"):
+    with pytest.raises(ConfigError, match=rf"Guard\.{next(iter(settings))}"):
         guarded(embedder, **settings)
 
 
