@@ -54,7 +54,9 @@ class Conversation:
             raise ChatModelError(f"{self._model.model} answered with nothing; ask again")
         source = f"ollama/{self._model.model}"
         question = Draft(text=line, speaker=self._user, session=self.session)
-        reply = Draft(text=answer.replace("\0", ""), speaker="assistant", session=self.session, source=source)
+        reply = Draft(
+            text=answer.replace("\0", ""), speaker="assistant", session=self.session, source=source, trust="model"
+        )
         self._memory.remember_many([question, reply])
         self._history += [Message(role="user", content=line), Message(role="assistant", content=answer)]
 
