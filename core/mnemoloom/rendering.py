@@ -28,6 +28,7 @@ MEMORY_RULES = (
 
 _FOUND = frozenset({"web", "import", "tool"})
 _FIELD = re.compile(r"\{(?=[^{}\":]+\})")  # of a prompt template, such as {context}: it would be filled in
+_MARK = re.compile(r"\[(?=/?[A-Za-z_]*[A-Z]{2}[A-Za-z_]*\])")  # of a chat template, such as [INST]: a control token
 _LONGEST = 4000  # characters of a memory
 _TAGS = frozenset("<>&`")
 _HIDDEN = ("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp")
@@ -136,7 +137,7 @@ def _line(record: Record) -> str:
 
 def _object(value: Mapping[str, str | None]) -> str:
     shown = "".join(map(_escaped, json.dumps(value, ensure_ascii=False)))
-    return _FIELD.sub(r"\\u007b", shown)
+    return _MARK.sub(r"\\u005b", _FIELD.sub(r"\\u007b", shown))
 
 
 def _escaped(character: str) -> str:
