@@ -16,7 +16,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -49,7 +49,7 @@ Progress = Callable[[int, int], None]
 
 _LINES = """
 SELECT m.id, p.text, m.speaker, m.session, m.time, m.created, u.accessed, m.metadata, m.tier, m.pinned, m.external_id,
-       m.source, m.trust, m.surprise, p.id, p.vector, p.variant, p.encoder, p.tokens,
+       m.source, m.trust, m.surprise, p.id, p.vector, p.variant, p.encoder, p.tokens, p.pointer,
        (SELECT count(*) FROM memories o WHERE o.payload = p.id) > 1
 FROM memories m JOIN payloads p ON p.id = m.payload LEFT JOIN usage u ON u.memory = m.id
 WHERE m.namespace = ? ORDER BY m.id
@@ -184,11 +184,13 @@ def _line(
 ) -> dict[str, Any]:
     """A row of `_LINES` as an object; its vector and codes go to their files when they come up first."""
     memory, text, speaker, session, time, created, accessed, metadata, tier, pinned, external_id = row[:11]
-    source, trust, surprise, payload, vector, variant, encoder, codes, is_shared = row[11:]
+    source, trust, surprise, payload, vector, variant, encoder, codes, pointer, is_shared = row[11:]
     # Vectors of an encoder that the store has left behind compare with nothing, there as here.
     usable = vector is not None and facts.usable(encoder) and len(vector) == 4 * (facts.width or 0)
     place = shared.get(payload)
     try:
+        if sha256(text.encode()).digest() != pointer:
+            raise ValueError("its text is not the one that was remembered")
         if usable and place is None:
             place = (writer.add_row(vector), None if codes is None else writer.add_codes(codes))
             if is_shared:
@@ -212,8 +214,8 @@ def _line(
             "encoder": encoder if place else None,
             "tokens": list(place[1]) if place and place[1] else None,
         }
-    except (ValueError, OverflowError) as error:
-        raise CorruptionError(f"memory {memory} holds values that cannot be read: {error}") from error
+    except (ValueError, OverflowError, TypeError, AttributeError) as error:
+        raise CorruptionError(f"memory {memory} is damaged: {error}") from error
 
 
 # -- in -----------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,7 +78,11 @@ def forge(folder: Path, *statements: str, start: int = 1) -> None:
         recompute(connection, store, start)
 
 
-_CHANGE = "UPDATE payloads SET text = 'Note 5 is about gold.' WHERE id = (SELECT payload FROM memories WHERE id = 6)"
+_GOLD = "Note 5 is about gold."
+_CHANGE = (
+    f"UPDATE payloads SET text = '{_GOLD}', pointer = x'{sha256(_GOLD.encode()).hexdigest()}' "
+    "WHERE id = (SELECT payload FROM memories WHERE id = 6)"
+)
 
 
 def test_a_signed_log_verifies_and_says_under_which_key(signed: Path, open_memory: OpenMemory) -> None:
