@@ -1,6 +1,6 @@
 """Opens damaged copies of a store and says what a caller sees; test_damage.py starts it as a process of its own.
 
-`python damaged_reader.py INTACT WORK` reads lines of JSON, {"file", "kind", "at", "bits"}, and answers each with a line:
+`python damaged_reader.py INTACT WORK` reads lines of JSON, {"file", "kind", "at", "bits"}, and answers each with one:
 "same", "detected", "healed", "silent …" or "untyped …". The store lives in INTACT, a copy is made in WORK.
 """
 
@@ -15,9 +15,12 @@ from typing import Any
 from mnemoloom import Memory, read_seal
 from mnemoloom.embedders import HashingEmbedder
 from mnemoloom.errors import LoomError
+from mnemoloom.recall import live
+from mnemoloom.storage import read_cache
 
 KEY = b"a key of 16 bytes"
 WIDTH = 16
+SMALL = 10  # memories from which on a cache is written: a small store is read sooner
 
 
 def seen(memory: Memory, seal: Any) -> list[Any]:
@@ -30,7 +33,7 @@ def seen(memory: Memory, seal: Any) -> list[Any]:
         [_plain(record) for record in memory.records()],
         [_plain(record) for record in other.records()],
         [(hit.id, hit.text, round(hit.score, 9)) for hit in memory.recall("Where is the boat?", k=20, update=False)],
-        [(hit.id, hit.text) for hit in memory.recall("kettle", where={"metadata.number": {"$gte": 30}}, update=False)],
+        [(hit.id, hit.text) for hit in memory.recall("kettle", where={"metadata.number": {"$gte": 20}}, update=False)],
         memory.get("doc 3").text,
         memory.vectors([5, 6]).tolist(),
     ]
@@ -82,9 +85,12 @@ def main(intact: Path, work: Path) -> None:
         cache = asked["file"].startswith("cache")
         said = outcome(copy, want, seal, writing=cache or number % 4 == 0)
         if cache and said == "same":  # and once more, from the cache that was made anew
-            said = "healed" if outcome(copy, want, seal, writing=False) == "same" else "silent, not healed"
+            again = outcome(copy, want, seal, writing=False)
+            kept = read_cache(copy / "cache", Path(asked["file"]).stem)
+            said = "healed" if again == "same" and kept is not None else f"silent, not healed: {again}"
         print(said[:300].replace("\n", " "), flush=True)
 
 
 if __name__ == "__main__":
+    live._REPLAY_AT_MOST = SMALL
     main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from durability.tiers import tier
 
+from durability.tiers import tier
 from mnemoloom import Memory, Tier
 from mnemoloom.embedders import HashingEmbedder
 
@@ -24,15 +24,16 @@ READER = runpy.run_path(str(SCRIPT))
 
 
 @pytest.fixture
-def intact(quick_disk: Path) -> Path:
+def intact(quick_disk: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a store as a killed writer leaves it (database, log and cache), and a seal of it."""
+    monkeypatch.setattr("mnemoloom.recall.live._REPLAY_AT_MOST", READER["SMALL"])
     live = quick_disk / "live"
     memory = Memory.open(live, embedder=HashingEmbedder(READER["WIDTH"]), key=READER["KEY"])
-    memory.remember_many(_draft(number) for number in range(540))
-    memory.close()  # with so many, it leaves a cache
+    memory.remember_many(_draft(number) for number in range(60))
+    memory.close()
     memory = Memory.open(live, embedder=HashingEmbedder(READER["WIDTH"]), key=READER["KEY"])
     memory.at("somebody", "else").remember("Not for everybody.")
-    memory.remember_many(_draft(number) for number in range(600, 640))
+    memory.remember_many(_draft(number) for number in range(100, 112))
     memory.forget(9)
     memory.pin(10)
     memory.move(11, Tier.COLD)
@@ -67,7 +68,7 @@ def damages(store: Path, count: int, chance: random.Random) -> list[dict[str, An
     return asked
 
 
-@tier(quick=240, torture=6000)
+@tier(quick=120, torture=3000)
 def test_no_damage_of_any_file_is_silent_or_untyped_or_ends_the_process(
     intact: Path, start_python: StartPython, size: int
 ) -> None:

@@ -1,4 +1,4 @@
-"""The disk is full, or fails, at any request: a typed error, nothing half there, and the store goes on or can be reopened."""
+"""The disk is full, or fails, at any request: a typed error, nothing half there, and the store goes on."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 
 import apsw
 import pytest
+
 from durability.recorded_disk import recording
 from durability.tiers import tier
-
 from mnemoloom import Memory
 from mnemoloom.errors import LoomError, StorageFailure, StoreError
 
@@ -65,7 +65,9 @@ class Attempts:
 
     def run(self, memory: Memory) -> None:
         for number in range(14):
-            self.tried[number] = [f"Batch {number}, note {i}: the boat is in the harbour." for i in range(1 + number % 5)]
+            self.tried[number] = [
+                f"Batch {number}, note {i}: the boat is in the harbour." for i in range(1 + number % 5)
+            ]
             try:
                 memory.remember_many(self.tried[number])
                 self.kept.add(number)

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import apsw
 import pytest
+
 from durability.recorded_disk import Disk, Step, recording, wrecks
 from durability.tiers import tier
-
 from mnemoloom import Memory, Tier
 from mnemoloom.embedders import HashingEmbedder
 from mnemoloom.errors import LoomError

@@ -139,8 +139,9 @@ class _Chain:
         if stray is not None:
             self._break(stray, f"log entry {stray} is signed, but missing")
         if self._seal is not None:
+            cut = self.seq < self._seal.seq
             for problem in self._against(self._seal):
-                self._break(self.seq, problem)
+                self._break(self.seq + cut, problem)
 
     def _check_tag(self, entry: Entry, item: bytes, stored: bytes, tag: bytes | None) -> None:
         marks = [mark for mark in (self.mark, item if entry.op == REKEY else None) if mark is not None]
