@@ -12,7 +12,7 @@ import secrets
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -54,6 +54,7 @@ SELECT m.id, p.text, m.speaker, m.session, m.time, m.created, u.accessed, m.meta
 FROM memories m JOIN payloads p ON p.id = m.payload LEFT JOIN usage u ON u.memory = m.id
 WHERE m.namespace = ? ORDER BY m.id
 """
+_ONE_LINE = _LINES.replace("ORDER BY m.id", "AND m.id = ?")
 _BATCH = 256  # memories
 _BATCH_BYTES = 8 << 20  # of texts, vectors and codes
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -83,13 +84,16 @@ class ImportReport:
     encoder: str | None
 
 
-def export_bundle(memory: Handle, folder: str | Path, *, progress: Progress | None = None) -> ExportReport:
+def export_bundle(
+    memory: Handle, folder: str | Path, *, progress: Progress | None = None, only: Sequence[int] | None = None
+) -> ExportReport:
     """Write the memories of a namespace to a new folder; nothing is left behind when it fails.
 
     Parameters
     ----------
     folder: where the bundle goes; must not exist, or be an empty folder.
     progress: called with (done, total).
+    only: the ids of the memories to write, rising; all of the namespace's otherwise.
 
     Raises
     ------
@@ -102,7 +106,7 @@ def export_bundle(memory: Handle, folder: str | Path, *, progress: Progress | No
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
         try:
-            report = _write(memory, partial, target, progress)
+            report = _write(memory, partial, target, progress, only)
             if target.exists():
                 target.rmdir()  # Windows does not rename onto a folder, not even an empty one
             os.rename(partial, target)
@@ -156,16 +160,19 @@ def import_bundle(
 # -- out ----------------------------------------------------------------------------------------------
 
 
-def _write(memory: Handle, partial: Path, target: Path, progress: Progress | None) -> ExportReport:
+def _write(
+    memory: Handle, partial: Path, target: Path, progress: Progress | None, only: Sequence[int] | None
+) -> ExportReport:
     noted = memory._live.accessed()
     with ExitStack() as stack:
         connection = stack.enter_context(memory._opened.store.snapshot())
         facts = read_facts(connection)
         writer = stack.enter_context(BundleWriter(partial, token_width=facts.token_width or 0))
         number = memories.namespace_number(connection, memory.namespace)
-        total = sum(memories.tier_counts(connection, number or 0).values())
+        total = len(only) if only is not None else sum(memories.tier_counts(connection, number or 0).values())
         shared: dict[int, tuple[int, tuple[int, int] | None]] = {}
-        for row in connection.execute(_LINES, (number or 0,)):
+        rows = connection.execute(_LINES, (number or 0,)) if only is None else _each(connection, number or 0, only)
+        for row in rows:
             writer.add_line(_line(row, facts, writer, shared, noted))
             if progress and (writer.memories % _BATCH == 0 or writer.memories == total):
                 progress(writer.memories, total)
@@ -173,6 +180,12 @@ def _write(memory: Handle, partial: Path, target: Path, progress: Progress | Non
         return ExportReport(
             folder=target, memories=writer.memories, vectors=writer.rows, encoder=facts.encoder, bytes=size
         )
+
+
+def _each(connection: sqlite3.Connection, number: int, ids: Sequence[int]) -> Iterator[tuple[Any, ...]]:
+    """The rows of `_LINES` of some memories, each looked up by itself: those between may not be readable."""
+    for memory in ids:
+        yield from connection.execute(_ONE_LINE, (number, memory))
 
 
 def _line(

@@ -1,8 +1,8 @@
 """A disk that remembers what SQLite asked of it, in order, so that any moment when the power fails can be rebuilt.
 
 It stands below SQLite as a VFS of apsw; `recording` makes a store talk to SQLite through it. What has not been synced
-when the power fails may be there or not, in any order, or half: `wrecks` builds such folders. Making and removing a file
-counts as durable at once.
+when the power fails may be there or not, in any order, or half: `wrecks` builds such folders. Making and removing a
+file counts as durable at once.
 """
 
 from __future__ import annotations

@@ -184,7 +184,7 @@ def _wrong_memories(connection: sqlite3.Connection, items: dict[int, bytes], sto
         elif items.get(memory) != item:
             wrong[memory] = f"memory {memory} is not {'what was logged' if memory in items else 'in the log'}"
     if found != items.keys():
-        living = {row[0] for row in connection.execute("SELECT id FROM memories")}
+        living = {row[0] for row in connection.execute("SELECT id FROM memories NOT INDEXED")}
         for memory in (items.keys() | living) - found:
             wrong[memory] = f"memory {memory} is in the log, but gone"
             if memory in living:
