@@ -385,7 +385,7 @@ class Hierarchy:
 
         Parameters
         ----------
-        live: the numbers that can be found, shape (numbers,).
+        live: the numbers that can be found, shape (numbers,). Raises ValueError for arrays that do not fit.
         """
         self._live = Column(np.bool_, data=live)
         self._clear()
@@ -394,6 +394,8 @@ class Hierarchy:
             self._clear()
             return
         pointers, entries = arrays["pointers"], arrays["entries"]
+        if len(entries) > len(live) or len(pointers) > len(live):
+            raise ValueError(f"codes of {len(entries)} rows do not belong to {len(live)}")
         self._scan.restore(arrays, len(pointers))
         self._pointers, self._entries = Column(np.int32, data=pointers), Column(np.int32, data=entries)
         if self._fine is not None:

@@ -61,7 +61,7 @@ def settled(counts: NDArray[np.float64], *, recall: float, current: int) -> int:
     total = counts.sum()
     for octave in range(current, OCTAVES):
         missed = counts[octave + 1 :].sum()
-        if missed < _MISSES or missed <= (1.0 - recall) * total:
+        if missed < _MISSES or total - missed >= recall * total:
             return octave
     return OCTAVES
 

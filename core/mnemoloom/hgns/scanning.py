@@ -93,7 +93,8 @@ class CellScan:
         return int(self._index.codes.size())
 
     def add(self, rotated: Rows) -> None:
-        self._index.add(rotated)
+        if len(rotated):  # faiss does not survive nothing
+            self._index.add(rotated)
 
     def nearest(self, query: Rows, count: int) -> tuple[Entries, Rows]:
         scores, found = self._index.search(query[None], min(count, len(self)))
@@ -104,10 +105,17 @@ class CellScan:
 
     def keep(self, kept: NDArray[np.bool_]) -> None:
         self._index.remove_ids(self._faiss.IDSelectorBatch(np.flatnonzero(~kept)))
-        # the last block still holds codes of what is gone, behind the last entry: write over them
-        entries = len(self)
-        self._index.add(np.zeros((-entries % self._index.bbs, self._index.d), np.float32))
-        self._index.ntotal = entries
+        occupied = len(self) % self._index.bbs
+        if occupied:
+            self._clear_behind(occupied)
+
+    def _clear_behind(self, occupied: int) -> None:
+        """Zero the last block's codes behind the last entry: faiss leaves old ones there, and adds to them bit by bit."""
+        scratch = CellScan(self._index.d)
+        scratch.add(np.zeros((occupied, self._index.d), np.float32))  # the last cell is nearest: all four bits are set
+        mask, codes = scratch.arrays()["cells"], self.arrays()["cells"]
+        codes[-len(mask) :] &= mask
+        self._faiss.copy_array_to_AlignedTable(codes, self._index.codes)
 
     def arrays(self) -> Arrays:
         return {"cells": self._faiss.AlignedTable_to_array(self._index.codes)}
