@@ -223,7 +223,7 @@ class IndexSettings:
     levels: tuple[int, ...] = (2, 1, 0)
     candidates: int = 384
     probe_every: int = 100
-    recall: float = 0.99
+    recall: float = 0.995
     compact_at: float = 0.25
 
     def __post_init__(self) -> None:

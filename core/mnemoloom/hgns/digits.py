@@ -90,7 +90,8 @@ def cell_codes(rotated: Rows) -> NDArray[np.uint8]:
     n, width = rotated.shape
     scaled = (rotated * np.float32(np.sqrt(width))).reshape(-1, CELL)
     nearness = scaled @ CELLS.T - 0.5 * np.einsum("ij,ij->i", CELLS, CELLS)
-    return nearness.argmax(axis=1).astype(np.uint8).reshape(n, width // CELL)
+    codes: NDArray[np.uint8] = nearness.argmax(axis=1).astype(np.uint8).reshape(n, width // CELL)
+    return codes
 
 
 def cells_decoded(codes: NDArray[np.uint8]) -> Rows:
@@ -102,7 +103,8 @@ def cells_decoded(codes: NDArray[np.uint8]) -> Rows:
 def fine_codes(rotated: Rows) -> NDArray[np.int8]:
     """Level 1: each coordinate as a multiple of 5 / (127 √width), at most 127 of them; shape as it is, (n, width)."""
     scaled = np.rint(rotated * np.float32(_steps(rotated.shape[1])))
-    return np.clip(scaled, -127, 127).astype(np.int8)
+    codes: NDArray[np.int8] = np.clip(scaled, -127, 127).astype(np.int8)
+    return codes
 
 
 def fine_products(codes: NDArray[np.int8], query: Rows) -> Rows:

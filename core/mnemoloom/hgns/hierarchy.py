@@ -280,9 +280,10 @@ class Hierarchy:
         found, _ = self._scan.nearest(turned, count << (OCTAVES - 1))
         numbers = self._pointers.values[found].astype(np.int64)
         numbers = numbers[numbers > 0 if allowed is None else (numbers > 0) & allowed[numbers]]
-        scores = self.rows.scores_of(numbers, query)
-        places = [_place(scores >= least - 1e-6, rank) for rank, least in enumerate(true)]
-        needed = octaves_needed(np.array(places, np.int64), count)
+        # whatever is as near as the last of the true nearest counts as one of them: which of equals is chance
+        places = np.flatnonzero(self.rows.scores_of(numbers, query) >= true[-1] - 1e-6)[: len(true)]
+        missing = np.full(len(true) - len(places), -1)
+        needed = octaves_needed(np.concatenate((places, missing)), count)
         self._probe = learn(self._probe, needed, recall=self.settings.recall)
         return nearest
 
@@ -412,12 +413,6 @@ def _best(scores: Rows, numbers: Numbers, k: int) -> Numbers:
     return places[np.lexsort((numbers[places], -scores[places]))[:k]]
 
 
-def _place(reached: Mask, rank: int) -> int:
-    """Where the (rank + 1)th place that reached something is; −1 if there is none."""
-    places = np.flatnonzero(reached)
-    return int(places[rank]) if rank < len(places) else -1
-
-
 def _nothing(count: int) -> Rows:
     return np.full(count, np.nan, np.float32)
 
@@ -426,4 +421,8 @@ def _joined(near: Near, numbers: Numbers) -> Near:
     """The candidates and those of the numbers that are not among them."""
     more = np.setdiff1d(numbers, near.numbers)
     nothing = _nothing(len(more))
-    return Near(*map(np.concatenate, ((near.numbers, more), (near.level2, nothing), (near.level1, nothing))))
+    return Near(
+        np.concatenate((near.numbers, more)),
+        np.concatenate((near.level2, nothing)),
+        np.concatenate((near.level1, nothing)),
+    )

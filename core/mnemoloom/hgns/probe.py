@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 __all__ = ["OCTAVES", "Probe", "fresh_probe", "is_due", "learn", "octaves_needed", "recall_of", "settled"]
 
 OCTAVES = 6  # 1, 2, 4, … 32 times the candidates; the last count is of neighbours that even these did not hold
-_MISSES = 3  # before that many, a share says little
+_FIRST = 8  # queries that are all sampled
 _REMEMBERED = 2_000.0  # neighbours; beyond, the older ones count half
 
 
@@ -38,8 +38,9 @@ def fresh_probe() -> Probe:
 
 
 def is_due(probe: Probe, every: int) -> bool:
-    """Whether the next query is to be sampled: the first, the second, the third, the fifth, … and each `every`th."""
-    return probe.asked % every == 0 or (probe.asked < every and probe.asked & (probe.asked - 1) == 0)
+    """Whether the next query is to be sampled: the first eight, the 17th, the 33rd, … and each `every`th."""
+    asked = probe.asked
+    return asked < _FIRST or asked % every == 0 or (asked < every and asked & (asked - 1) == 0)
 
 
 def octaves_needed(places: NDArray[np.int64], count: int) -> NDArray[np.int64]:
@@ -53,17 +54,16 @@ def learn(probe: Probe, needed: NDArray[np.int64], *, recall: float) -> Probe:
     counts = probe.counts + np.bincount(needed, minlength=OCTAVES + 1)
     if counts.sum() > _REMEMBERED:
         counts /= 2.0
-    return Probe(probe.asked, probe.sampled + 1, counts, settled(counts, recall=recall, current=probe.octave))
+    return Probe(probe.asked, probe.sampled + 1, counts, settled(counts, recall=recall))
 
 
-def settled(counts: NDArray[np.float64], *, recall: float, current: int) -> int:
-    """The smallest octave, but none below `current`, whose candidates held the wanted share of the neighbours."""
-    total = counts.sum()
-    for octave in range(current, OCTAVES):
-        missed = counts[octave + 1 :].sum()
-        if missed < _MISSES or total - missed >= recall * total:
-            return octave
-    return OCTAVES
+def settled(counts: NDArray[np.float64], *, recall: float) -> int:
+    """The smallest octave whose candidates held the wanted share of the neighbours.
+
+    While few have been seen, a single one that was missed is too many: more candidates cost little.
+    """
+    held = np.cumsum(counts)
+    return int(np.searchsorted(held, recall * held[-1]))
 
 
 def recall_of(probe: Probe) -> float | None:

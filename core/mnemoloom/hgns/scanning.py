@@ -110,7 +110,7 @@ class CellScan:
             self._clear_behind(occupied)
 
     def _clear_behind(self, occupied: int) -> None:
-        """Zero the last block's codes behind the last entry: faiss leaves old ones there, and adds to them bit by bit."""
+        """Zero the last block behind the last entry: faiss leaves old codes there, and adds new ones to their bits."""
         scratch = CellScan(self._index.d)
         scratch.add(np.zeros((occupied, self._index.d), np.float32))  # the last cell is nearest: all four bits are set
         mask, codes = scratch.arrays()["cells"], self.arrays()["cells"]
@@ -122,8 +122,9 @@ class CellScan:
 
     def restore(self, arrays: Mapping[str, NDArray[Any]], entries: int) -> None:
         codes, rounded = arrays["cells"], -(-entries // self._index.bbs) * self._index.bbs
-        if codes.dtype != np.uint8 or codes.shape != (rounded * self._index.M2 // 2,):
-            raise ValueError(f"{entries} entries take {rounded * self._index.M2 // 2} bytes of codes, not {codes.shape}")
+        size = rounded * self._index.M2 // 2
+        if codes.dtype != np.uint8 or codes.shape != (size,):
+            raise ValueError(f"{entries} entries take {size} bytes of codes, not {codes.shape}")
         self._faiss.copy_array_to_AlignedTable(np.ascontiguousarray(codes), self._index.codes)
         self._index.ntotal, self._index.ntotal2 = entries, rounded
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnemoloom.errors import DimensionMismatchError, VectorError
 from mnemoloom.columns import Table
+from mnemoloom.errors import DimensionMismatchError, VectorError
 from mnemoloom.index.scan import inner_products, inner_products_of
 
 __all__ = ["VectorRows", "unit_row"]
@@ -79,6 +79,8 @@ class VectorRows:
 
     def extend(self, rows: Row) -> None:
         """Add the unit rows of the next slots; shape (n, d)."""
+        if not len(rows):
+            return
         self._of_width(rows[0]).extend(rows)
         self._slots += len(rows)
 

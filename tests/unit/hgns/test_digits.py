@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from unit.hgns.rows import encoded_rows, gaussian_rows
 
 from mnemoloom.hgns import cell_codes, cells_decoded, fine_codes, fine_products, rotation
+from unit.hgns.rows import encoded_rows, gaussian_rows
 
 
 @pytest.mark.parametrize("width", [1, 3, 8, 50, 70, 384, 1000])

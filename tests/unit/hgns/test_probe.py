@@ -24,24 +24,22 @@ def test_neighbours_within_reach_leave_the_number_of_candidates_alone() -> None:
     assert (probe.octave, probe.sampled, recall_of(probe)) == (0, 50, 1.0)
 
 
-def test_two_misses_are_no_evidence_and_three_are() -> None:
+def test_a_miss_among_few_calls_for_more_candidates_and_among_many_does_not() -> None:
     needed = np.zeros(10, np.int64)
-    needed[:2] = 2
+    needed[0] = 2
     probe = learn(fresh_probe(), needed, recall=0.99)
+    assert probe.octave == 2
+    for _ in range(9):
+        probe = learn(probe, np.zeros(10, np.int64), recall=0.99)
     assert probe.octave == 0
-    assert recall_of(probe) == pytest.approx(0.8)
-    needed[:] = 0
-    needed[0] = 1
-    probe = learn(probe, needed, recall=0.99)
-    assert probe.octave == 1
+    assert recall_of(probe) == pytest.approx(0.99)
 
 
 def test_the_octave_is_the_smallest_that_holds_the_wanted_share() -> None:
     counts = np.array([900.0, 60.0, 30.0, 8.0, 2.0, 0.0, 0.0])
-    assert settled(counts, recall=0.99, current=0) == 2
-    assert settled(counts, recall=0.95, current=0) == 1
-    assert settled(counts, recall=0.9, current=0) == 0
-    assert settled(counts, recall=0.9, current=3) == 3
+    assert settled(counts, recall=0.99) == 2
+    assert settled(counts, recall=0.95) == 1
+    assert settled(counts, recall=0.9) == 0
 
 
 def test_where_no_number_of_candidates_will_do_every_row_is_compared() -> None:
@@ -60,4 +58,4 @@ def test_old_samples_fade() -> None:
 
 def test_the_first_queries_are_sampled_more_often_than_later_ones() -> None:
     due = [asked for asked in range(500) if is_due(fresh_probe()._replace(asked=asked), 100)]
-    assert due == [0, 1, 2, 4, 8, 16, 32, 64, 100, 200, 300, 400]
+    assert due == [*range(9), 16, 32, 64, 100, 200, 300, 400]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from unit.hgns.rows import encoded_rows, gaussian_rows
 
 from mnemoloom.hgns import cell_codes, cells_decoded, rotation
 from mnemoloom.hgns.scanning import CellScan, CoarseScan, SignScan, coarse_scan
+from unit.hgns.rows import encoded_rows, gaussian_rows
 
 WAYS = ["cells", "signs"]
 
