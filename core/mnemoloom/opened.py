@@ -135,7 +135,11 @@ class OpenStore:
         with self._lock:
             if labels not in self._shelves:
                 self._shelves[labels] = LiveShelf(
-                    self.store, labels, self.analyzer, encode_replies=self.config.encode_replies
+                    self.store,
+                    labels,
+                    self.analyzer,
+                    encode_replies=self.config.encode_replies,
+                    index=self.config.index,
                 )
             return self._shelves[labels]
 

@@ -121,6 +121,8 @@ class Hit:
     `supersedes` and `superseded_by` are ids of memories that state another value for what was asked, older and newer
     ones. `second_look` marks what only a second search found, among cold memories and replies.
     `before` and `after` are its neighbours in the session, when `expand` asked for them; they have no weight.
+    `score_l0` is its exact cosine with the query, where vectors are compared. `score_l1` and `score_l2` are the same as
+    the coarser levels of the index saw it; None where they did not find it, or had no part.
     """
 
     record: Record
@@ -131,6 +133,9 @@ class Hit:
     supersedes: tuple[int, ...] = ()
     superseded_by: tuple[int, ...] = ()
     second_look: bool = False
+    score_l0: float | None = None
+    score_l1: float | None = None
+    score_l2: float | None = None
 
     def __repr__(self) -> str:
         said = [f"{name}={value}" for name in ("supersedes", "superseded_by") if (value := getattr(self, name))]

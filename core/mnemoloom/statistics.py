@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from mnemoloom.chain import anchor_of
+from mnemoloom.hgns import IndexReport
 from mnemoloom.opened import OpenStore
 from mnemoloom.recall.live import LiveShelf
 from mnemoloom.reembedding import count_waiting
@@ -23,8 +24,9 @@ __all__ = ["Stats", "gather"]
 class Stats:
     """Counts and sizes.
 
-    memories, tiers, speakers, sessions, encoded, profile: of this namespace. The rest: of the whole store.
+    memories, tiers, speakers, sessions, encoded, profile, index: of this namespace. The rest: of the whole store.
     quarantined: memories of this namespace that are hidden, and not counted among the others.
+    index: how its vectors are searched, and the recall that sampled queries measured.
     waiting: texts that the open embedder has not encoded. bytes: of all files. anchor: of the newest log entry.
     """
 
@@ -34,6 +36,7 @@ class Stats:
     sessions: int
     encoded: int
     profile: str
+    index: IndexReport
     namespaces: int
     encoder: str | None
     width: int | None
@@ -60,6 +63,7 @@ def gather(opened: OpenStore, live: LiveShelf) -> Stats:
             sessions=len(np.unique(shelf.sessions.values[alive & (shelf.sessions.values > 0)])),
             encoded=int(np.count_nonzero(alive & shelf.has_vector.values)),
             profile=shelf.profile_name(),
+            index=shelf.index.report(),
             namespaces=len(memories.namespaces(connection)),
             encoder=facts.encoder,
             width=facts.width,

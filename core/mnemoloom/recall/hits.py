@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnemoloom.recall.looking import Look, View
+from mnemoloom.recall.ranking import Ranking
 from mnemoloom.recall.request import Request
 from mnemoloom.recall.shelf import Shelf
 from mnemoloom.records import Hit
@@ -35,6 +36,7 @@ def hits_of(view: View, look: Look, request: Request, *, known: frozenset[int] |
     for newer, older in look.pairs:
         older_of.setdefault(newer, []).append(int(ids[older]))
         newer_of.setdefault(older, []).append(int(ids[newer]))
+    levels = _levels(view.shelf, look.ranking, slots)
     hits = []
     for slot, parts in zip(slots, look.ranking.all_parts(), strict=False):
         if slot not in records:
@@ -50,9 +52,26 @@ def hits_of(view: View, look: Look, request: Request, *, known: frozenset[int] |
                 supersedes=tuple(older_of.get(slot, ())),
                 superseded_by=tuple(newer_of.get(slot, ())),
                 second_look=known is not None and slot not in known,
+                **levels.get(slot, {}),
             )
         )
     return hits
+
+
+def _levels(shelf: Shelf, ranking: Ranking, slots: list[int]) -> dict[int, dict[str, float]]:
+    """How near each slot is to the query, by the levels of the index that looked at it."""
+    if ranking.vector is None or shelf.vectors.width is None:
+        return {}
+    encoded = np.array([slot for slot in slots if shelf.has_vector.values[slot]], np.int64)
+    cosines = shelf.vectors.scores_of(encoded, ranking.vector).tolist()
+    levels = {slot: {"score_l0": cosine} for slot, cosine in zip(encoded.tolist(), cosines, strict=True)}
+    if ranking.near is not None:
+        for place in np.flatnonzero(np.isin(ranking.near.numbers, encoded)).tolist():
+            of_slot = levels[int(ranking.near.numbers[place])]
+            for name, scores in (("score_l1", ranking.near.level1), ("score_l2", ranking.near.level2)):
+                if not np.isnan(scores[place]):
+                    of_slot[name] = float(scores[place])
+    return levels
 
 
 def _around(shelf: Shelf, slot: int, steps: int, *, until: int | None) -> tuple[list[int], list[int]]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from mnemoloom.config import IndexSettings
 from mnemoloom.errors import CorruptionError, StoreClosedError
 from mnemoloom.index.exact import unit_row
 from mnemoloom.lexical import Analyzer
@@ -40,11 +41,20 @@ class LiveShelf:
     `abandon` drops them if it fails). A read-only handle catches up with the log before each use.
     """
 
-    def __init__(self, store: Store, labels: tuple[str, ...], analyzer: Analyzer, *, encode_replies: bool) -> None:
+    def __init__(
+        self,
+        store: Store,
+        labels: tuple[str, ...],
+        analyzer: Analyzer,
+        *,
+        encode_replies: bool,
+        index: IndexSettings | None = None,
+    ) -> None:
         self.labels = labels
         self._accessed: dict[int, int] = {}
         self._superseded: set[tuple[int, int]] = set()
         self._store, self._analyzer, self._encode_replies = store, analyzer, encode_replies
+        self._index = index
         self._lock = RLock()
         self._shelf: Shelf | None = None
         self._number: int | None = None
@@ -219,7 +229,7 @@ class LiveShelf:
         if self.number(connection) is not None:
             shelf = self._cached(connection)
         if shelf is None or self._has_gaps(connection, shelf):
-            shelf = Shelf(self._analyzer)
+            shelf = Shelf(self._analyzer, self._index)
         self._saved_slots = len(shelf.ids) if shelf.position else 0
         self._made = read_facts(connection)
         self._follow(connection, shelf)
@@ -236,7 +246,7 @@ class LiveShelf:
             return None
         if memories.anchor_at(connection, facts["position"]) != facts["anchor"]:
             return None  # the cache is of another history, as after a restored backup
-        shelf = Shelf.from_state(self._analyzer, arrays, facts)
+        shelf = Shelf.from_state(self._analyzer, arrays, facts, self._index)
         return shelf if shelf.dead_share < _REBUILD_WHEN_DEAD else None
 
     def _catch_up(self, connection: sqlite3.Connection, shelf: Shelf) -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mnemoloom.concert import concert_parts
 from mnemoloom.config import AssistantProfile, ConcertProfile, Profile, WeightedProfile
+from mnemoloom.hgns import Near
 from mnemoloom.index import top_set
 from mnemoloom.recall import parts as part
 from mnemoloom.recall.confidence import BEST, Support, mean_of_best, speaker_margin, weakest_words
@@ -24,7 +25,6 @@ Mask = NDArray[np.bool_]
 Slots = NDArray[np.int64]
 Parts = dict[str, NDArray[np.floating[Any]]]
 
-_NEAR = 384  # candidates of the index: 200 hold the true ten nearest of 100,000 with recall .9995
 _MARGIN = 10  # memories of other speakers that are compared with those of the named one
 _ROUNDING = 1e-5  # of totals in float32; the order is decided in float64
 _MATCHING = 192  # candidates by everything else, beside them
@@ -32,11 +32,16 @@ _MATCHING = 192  # candidates by everything else, beside them
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ranking:
-    """Slots, best first, the parts of their scores, each of shape (len(slots),), and what speaks for an answer."""
+    """Slots, best first, the parts of their scores, each of shape (len(slots),), and what speaks for an answer.
+
+    vector: the query's, shape (d,), None where none is compared. near: what the index found, if it was asked.
+    """
 
     slots: Slots
     parts: Parts
     support: Support
+    vector: NDArray[np.float32] | None = None
+    near: Near | None = None
 
     def totals(self) -> NDArray[np.floating[Any]]:
         """The score of every memory, shape (len(slots),)."""
@@ -91,8 +96,12 @@ def rank(
         echoes=_echoes(shelf, query, profile),
     )
     indexed = not (isinstance(profile, ConcertProfile) or (isinstance(profile, WeightedProfile) and profile.context))
-    if indexed and not exact and evidence.vector is not None:
-        scope = replace(scope, near=_near(scope, evidence.vector, max(_NEAR, 4 * limit), profile))
+    near = _near(scope, evidence.vector, limit, profile) if indexed and not exact else None
+    scope = scope if near is None else replace(scope, near=near.numbers)
+    return replace(_ranked(scope, profile, limit), vector=evidence.vector, near=near)
+
+
+def _ranked(scope: Scope, profile: Profile, limit: int) -> Ranking:
     if isinstance(profile, AssistantProfile):
         return _assistant(scope, profile, limit)
     if isinstance(profile, ConcertProfile):
@@ -108,19 +117,15 @@ def _echoes(shelf: Shelf, query: Query, profile: Profile) -> Slots | None:
     return found if len(found) else None
 
 
-def _near(scope: Scope, vector: NDArray[np.float32], count: int, profile: Profile) -> Slots | None:
-    """The slots that the index finds nearest; None where every vector is to be compared.
-
-    The index also holds what is forgotten, cold or a reply. Where those crowd out the rest, scan.
-    """
-    found = scope.shelf.vectors.near(vector, count)
-    if found is None:
+def _near(scope: Scope, vector: NDArray[np.float32] | None, limit: int, profile: Profile) -> Near | None:
+    """What the index finds near a query; None where every vector is to be compared."""
+    index = scope.shelf.index
+    if vector is None or scope.shelf.vectors.width is None or len(scope.eligible) <= index.settings.exact_below:
         return None
     useful = scope.encoded
     if isinstance(profile, AssistantProfile):
         useful = useful & ~scope.shelf.replies()
-    left = found[useful[found]]
-    return left if len(left) >= min(count // 2, int(np.count_nonzero(useful))) else None
+    return index.near(vector, max(index.settings.candidates, 4 * limit), allowed=useful)
 
 
 def _weighted(scope: Scope, profile: WeightedProfile, limit: int) -> Ranking:
@@ -299,10 +304,10 @@ def _concert(scope: Scope, profile: ConcertProfile, limit: int) -> Ranking:
 
 def _novelty(shelf: Shelf, slots: Slots) -> NDArray[np.float64]:
     """1 − best cosine with an earlier memory; 1 for the first."""
-    rows, compared = shelf.vectors.values, shelf.alive.values & shelf.has_vector.values
-    known: NDArray[np.float64] = shelf.derived("novelty", lambda: np.full(len(rows), np.nan))
+    compared = shelf.alive.values & shelf.has_vector.values
+    known: NDArray[np.float64] = shelf.derived("novelty", lambda: np.full(len(compared), np.nan))
     for slot in slots[np.isnan(known[slots])]:
-        earlier = (rows[:slot] @ rows[slot])[compared[:slot]]
+        earlier = shelf.vectors.scores(shelf.vectors.row(slot))[:slot][compared[:slot]]
         known[slot] = 1.0 - float(earlier.max(initial=0.0 if not len(earlier) else -1.0))
     return known[slots]
 
