@@ -34,7 +34,10 @@ _FIELDS = frozenset(field.name for field in fields(Draft))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedDraft:
-    """A draft that may be stored: times in milliseconds, metadata as canonical JSON, vector as float32 (d,)."""
+    """A draft that may be stored: times in milliseconds, metadata as canonical JSON, vector as float32 (d,).
+
+    placed: whether the caller said where it goes, by a tier or a pin.
+    """
 
     text: str
     pointer: bytes
@@ -47,6 +50,7 @@ class CheckedDraft:
     metadata: str
     tier: Tier
     pinned: bool
+    placed: bool
     source: str | None
     trust: str
 
@@ -73,8 +77,9 @@ def check_draft(value: Draft | Mapping[str, Any] | str, *, limits: Limits, now: 
         session=_label(draft.session, "session", limits),
         time=now if draft.time is None else check_moment(draft.time, "time"),
         metadata=_metadata(draft.metadata, limits),
-        tier=Tier.PERSISTENT if draft.pinned else check_tier(draft.tier),
+        tier=Tier.PERSISTENT if draft.pinned else check_tier(Tier.LONG_TERM if draft.tier is None else draft.tier),
         pinned=draft.pinned,
+        placed=draft.pinned or draft.tier is not None,
         source=_label(draft.source, "source", limits),
         trust=_label(draft.trust, "trust", limits) or "user",
     )

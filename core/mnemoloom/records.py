@@ -46,7 +46,7 @@ class Draft:
     external_id: the caller's own id; remembering the same one again replaces the memory.
     vector: shape (d,), if the caller has already encoded the text.
     source, trust: where it came from and how far it is trusted; they never change afterwards.
-    tier: `Tier.COLD` keeps it out of ordinary recall.
+    tier: `Tier.COLD` keeps it out of ordinary recall. None: long-term, unless a write gate finds it too little telling.
     """
 
     text: str
@@ -58,7 +58,7 @@ class Draft:
     vector: NDArray[np.floating[Any]] | Sequence[float] | None = None
     source: str | None = None
     trust: str = "user"
-    tier: Tier = Tier.LONG_TERM
+    tier: Tier | None = None
     pinned: bool = False
 
 

@@ -14,6 +14,7 @@ from mnemoloom.config import Config
 from mnemoloom.drafts import CheckedDraft
 from mnemoloom.errors import DimensionMismatchError, UnknownMemoryError
 from mnemoloom.filters import Filter
+from mnemoloom.gating import Gatekeeper
 from mnemoloom.recall.calibration import Calibration, keep_threshold
 from mnemoloom.recall.encoding import Encoding
 from mnemoloom.recall.engine import SUPERSEDES
@@ -22,7 +23,7 @@ from mnemoloom.recall.looking import matching_ids
 from mnemoloom.recall.shelf import ShelfEntry
 from mnemoloom.recall.speakers import is_reply
 from mnemoloom.records import Tier
-from mnemoloom.storage import Store, memories
+from mnemoloom.storage import Store, gates, memories
 from mnemoloom.storage.calls import answer_of, keep_answer
 from mnemoloom.storage.facts import CALLER, StoreFacts, read_facts, write_fact
 from mnemoloom.storage.memories import NewMemory, StoredPayload
@@ -125,6 +126,7 @@ class Writer:
             if number is None:
                 return 0
             found = [int(memory) for memory in matching_ids(connection, number, condition)]
+            gates.drop_gates(connection, number, found)
             for memory in found:
                 memories.delete(connection, number, memory, now=now, signer=self._signer)
             self._live.drop_cache()
@@ -218,7 +220,12 @@ class Writer:
             _new_memory(draft, payload, shelf.measure_surprise(count), now)
             for draft, payload, count in zip(chosen, payload_of, counts, strict=True)
         ]
+        keeper = None if self._config.gate is None else Gatekeeper(connection, number, shelf, self._config.gate)
+        if keeper is not None:
+            new = [keeper.judge(draft, memory) for draft, memory in zip(chosen, new, strict=True)]
         ids, kept, poorer = memories.insert(connection, number, self._live.labels, new, signer=self._signer)
+        if keeper is not None:
+            keeper.keep(ids)
         encoded = memories.update_vectors(connection, number, poorer, now=now, signer=self._signer)
         facts = read_facts(connection)
         entries = [

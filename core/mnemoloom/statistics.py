@@ -14,7 +14,7 @@ from mnemoloom.chain import anchor_of
 from mnemoloom.opened import OpenStore
 from mnemoloom.recall.live import LiveShelf
 from mnemoloom.reembedding import count_waiting
-from mnemoloom.storage import memories
+from mnemoloom.storage import gates, memories
 
 __all__ = ["Stats", "gather"]
 
@@ -23,7 +23,8 @@ __all__ = ["Stats", "gather"]
 class Stats:
     """Counts and sizes.
 
-    memories, tiers, speakers, sessions, encoded, profile: of this namespace. The rest: of the whole store.
+    memories, tiers, speakers, sessions, encoded, profile, gated: of this namespace. The rest: of the whole store.
+    gated: how many memories met the write gate, by the reason of its decision; "expected" ones were dropped.
     waiting: texts that the open embedder has not encoded. bytes: of all files. anchor: of the newest log entry.
     """
 
@@ -33,6 +34,7 @@ class Stats:
     sessions: int
     encoded: int
     profile: str
+    gated: Mapping[str, int]
     namespaces: int
     encoder: str | None
     width: int | None
@@ -58,6 +60,7 @@ def gather(opened: OpenStore, live: LiveShelf) -> Stats:
             sessions=len(np.unique(shelf.sessions.values[alive & (shelf.sessions.values > 0)])),
             encoded=int(np.count_nonzero(alive & shelf.has_vector.values)),
             profile=shelf.profile_name(),
+            gated=gates.count_reasons(connection, number),
             namespaces=len(memories.namespaces(connection)),
             encoder=facts.encoder,
             width=facts.width,

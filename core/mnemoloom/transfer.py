@@ -418,8 +418,9 @@ def _new_memory(value: dict[str, Any], rows: _Rows, encoder: str | None, limits:
     """A line as a memory to store. Raises ValidationError."""
     names = ("text", "speaker", "session", "metadata", "external_id", "source", "trust", "tier", "pinned")
     draft = check_draft({name: value[name] for name in names}, limits=limits, now=0)
-    if value["trust"] is None:
-        raise ImportFormatError("trust must be a string; got None")
+    for name in ("trust", "tier"):
+        if value[name] is None:
+            raise ImportFormatError(f"{name} must be a string; got None")
     surprise = value["surprise"]
     if type(surprise) not in (int, float) or not isfinite(surprise) or surprise < 0:
         raise ImportFormatError(f"surprise must be a finite number from 0; got {surprise!r}")

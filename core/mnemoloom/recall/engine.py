@@ -26,7 +26,7 @@ from mnemoloom.recall.request import Prepared, Request, evidence_of
 from mnemoloom.recall.shelf import Shelf
 from mnemoloom.recall.updates import asked_value
 from mnemoloom.records import Explanation, RecallResult, Record
-from mnemoloom.storage import memories
+from mnemoloom.storage import gates, memories
 
 __all__ = ["SUPERSEDES", "Recaller"]
 
@@ -88,6 +88,7 @@ class Recaller:
                 texts={slot: record.text for slot, record in look.records.items()},
                 confidence=look.confidence,
                 least=request.least,
+                gated=gates.decision_of(view.connection, memory) if shelf.slot_of(memory) else None,
             )
             return explain(findings, memory)
 

@@ -16,6 +16,7 @@ from mnemoloom.recall.ranking import Ranking
 from mnemoloom.recall.shelf import Shelf
 from mnemoloom.recall.values import Value, stated_values
 from mnemoloom.records import Explanation, Stage
+from mnemoloom.storage.gates import StoredDecision
 
 __all__ = ["Findings", "explain"]
 
@@ -29,6 +30,7 @@ class Findings:
     pairs: slots (newer, older) that contradict each other about what is asked; kinds: of which values it is asked.
     texts: those of the best, by slot.
     confidence: that memory holds an answer; least: what was asked for, if anything.
+    gated: what the write gate decided about the memory, if it met it.
     """
 
     shelf: Shelf
@@ -47,6 +49,7 @@ class Findings:
     confidence: float
     least: float | None
     as_of: int | None
+    gated: StoredDecision | None
 
 
 def explain(found: Findings, memory: int) -> Explanation:
@@ -93,13 +96,19 @@ def _stages(found: Findings, memory: int) -> Iterator[Stage]:
 
 
 def _tier(found: Findings, *, cold: bool) -> str:
+    gate = "" if found.gated is None else f"; {_gate(found.gated)}"
     if not cold:
-        return "it is not cold"
+        return f"it is not cold{gate}"
     if found.cold_asked:
-        return "cold memories were asked for"
+        return f"cold memories were asked for{gate}"
     if found.second_look:
-        return "it is cold, and cold memories were searched because the others gave too little confidence"
-    return "cold memories are recalled only with tier='cold'"
+        return f"it is cold, and cold memories were searched because the others gave too little confidence{gate}"
+    return f"cold memories are recalled only with tier='cold'{gate}"
+
+
+def _gate(made: StoredDecision) -> str:
+    verdict = "let it in" if made.write else "dropped it"
+    return f"the write gate {verdict} ({made.reason}: z {made.z:+.2f}, threshold {made.threshold:+.2f})"
 
 
 def _filter(found: Findings) -> str:

@@ -246,6 +246,19 @@ class Shelf:
         spoken: Mask = speakers == self._speakers.find(label)
         return spoken
 
+    def turns_of(self, session: str | None) -> NDArray[np.int64]:
+        """The slots of a session's living turns, oldest first; without a session, of those in the unnamed one."""
+        number = self._sessions.find(session)
+        if number is None:
+            return np.empty(0, np.int64)
+        spoken = (self.sessions.values > 0) | (self.speakers.values > 0)  # else a text that stands alone
+        return np.flatnonzero(self.alive.values & spoken & (self.sessions.values == number))
+
+    def newest_of(self, session: str | None) -> int:
+        """The id of the newest turn of a session, 0 if it has none."""
+        number = self._sessions.find(session)
+        return 0 if number is None else int(self.ids.values[self._last_of_session.get(number, 0)])
+
     def replies(self) -> Mask:
         """Messages of an assistant. Shape (slots,)."""
         return self.derived("replies", self._flag_replies)

@@ -91,7 +91,26 @@ CREATE TABLE calls (
 ) STRICT, WITHOUT ROWID;
 """
 
-_STEPS = (_M001_TABLES, _M002_LINKS, _M003_TAGS, _M004_CALLS)
+# Titans' memories: each speaker's write gate, what it decided about a memory, and which turns have been taken out of
+# short-term memory.
+_TITANS = """
+CREATE TABLE gates (
+    namespace INTEGER NOT NULL REFERENCES namespaces (id),
+    speaker TEXT NOT NULL,
+    state TEXT NOT NULL,
+    PRIMARY KEY (namespace, speaker)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE gated (
+    memory INTEGER PRIMARY KEY REFERENCES memories (id) ON DELETE CASCADE,
+    written INTEGER NOT NULL,
+    z REAL NOT NULL,
+    threshold REAL NOT NULL,
+    reason TEXT NOT NULL
+) STRICT;
+CREATE TABLE taken (memory INTEGER PRIMARY KEY REFERENCES memories (id) ON DELETE CASCADE) STRICT;
+"""
+
+_STEPS = (_M001_TABLES, _M002_LINKS, _M003_TAGS, _M004_CALLS, _TITANS)
 FORMAT = len(_STEPS)
 
 

@@ -1,6 +1,6 @@
 """Titans memories: what surprises is worth remembering."""
 
-from mnemoloom.titans.gate import Decision, GateConfig, Reason, SpeakerGate, decide
+from mnemoloom.titans.gate import Decision, Reason, SpeakerGate, decide
 from mnemoloom.titans.memory import Learned, TitansConfig, TitansState, learn, retrieve
 from mnemoloom.titans.signals import TIME_WORDS, Signals, signals_of
 from mnemoloom.titans.surprise import SurpriseState, rank_within, surprise_step
@@ -12,7 +12,6 @@ __all__ = [
     "VARIANTS",
     "Decision",
     "Found",
-    "GateConfig",
     "Learned",
     "Reason",
     "Shown",

@@ -30,7 +30,7 @@ class WritingVerbs(Handle):
         vector: Any = None,  # noqa: ANN401 - anything numpy reads as a row
         source: str | None = None,
         trust: str = "user",
-        tier: Tier = Tier.LONG_TERM,
+        tier: Tier | None = None,
         pinned: bool = False,
     ) -> int:
         """Remember one text; its id. What it returns for is on disk. `Draft` says what the arguments mean.
