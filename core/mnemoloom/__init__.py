@@ -18,6 +18,7 @@ from mnemoloom.ports import Embedder, TokenEmbedder, TokenVectors
 from mnemoloom.recall.calibration import Calibration
 from mnemoloom.recall.nearest import Nearest
 from mnemoloom.records import Draft, Erased, Explanation, Hit, RecallResult, Record, Stage, Tier
+from mnemoloom.short_term import ShortTerm
 from mnemoloom.statistics import Stats
 from mnemoloom.storage.verify import VerifyReport
 
@@ -41,6 +42,7 @@ __all__ = [
     "RecallResult",
     "Record",
     "Seal",
+    "ShortTerm",
     "Stage",
     "Stats",
     "SystemClock",
