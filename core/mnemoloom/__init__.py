@@ -13,6 +13,7 @@ from mnemoloom.clock import ManualClock, SystemClock
 from mnemoloom.config import AssistantProfile, ConcertProfile, Config, Gate, Limits, UpdateRule, WeightedProfile
 from mnemoloom.errors import LoomError
 from mnemoloom.filters import where
+from mnemoloom.ingesting import IngestQueue
 from mnemoloom.memory import Memory
 from mnemoloom.ports import Embedder, TokenEmbedder, TokenVectors
 from mnemoloom.recall.calibration import Calibration
@@ -21,6 +22,7 @@ from mnemoloom.records import Draft, Erased, Explanation, Hit, RecallResult, Rec
 from mnemoloom.short_term import ShortTerm
 from mnemoloom.statistics import Stats
 from mnemoloom.storage.verify import VerifyReport
+from mnemoloom.verbs.ingesting import Integrated
 
 __all__ = [
     "AssistantProfile",
@@ -33,6 +35,8 @@ __all__ = [
     "Explanation",
     "Gate",
     "Hit",
+    "IngestQueue",
+    "Integrated",
     "Limits",
     "LoomError",
     "ManualClock",

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnemoloom.clock import last_millis, to_millis
+from mnemoloom.clock import from_millis, last_millis, to_millis
 from mnemoloom.config import Limits
 from mnemoloom.errors import MetadataError, NamespaceError, TextError, ValidationError, VectorError
 from mnemoloom.records import Draft, Tier
@@ -26,6 +26,7 @@ __all__ = [
     "check_text",
     "check_tier",
     "raw_row",
+    "settled",
 ]
 
 SHORTEST_VECTOR = 1e-30  # below this, its direction is rounding
@@ -82,6 +83,23 @@ def check_draft(value: Draft | Mapping[str, Any] | str, *, limits: Limits, now: 
         placed=draft.pinned or draft.tier is not None,
         source=_label(draft.source, "source", limits),
         trust=_label(draft.trust, "trust", limits) or "user",
+    )
+
+
+def settled(draft: CheckedDraft) -> Draft:
+    """The same as a draft again: with the time that it was checked at, and nothing that the caller could change."""
+    return Draft(
+        text=draft.text,
+        speaker=draft.speaker,
+        session=draft.session,
+        time=from_millis(draft.time),
+        metadata=json.loads(draft.metadata),
+        external_id=draft.external_id,
+        vector=None if draft.vector is None else draft.vector.copy(),
+        source=draft.source,
+        trust=draft.trust,
+        tier=draft.tier if draft.placed else None,
+        pinned=draft.pinned,
     )
 
 
