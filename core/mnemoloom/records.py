@@ -117,6 +117,7 @@ class Hit:
     `supersedes` and `superseded_by` are ids of memories that state another value for what was asked, older and newer
     ones. `second_look` marks what only a second search found, among cold memories and replies.
     `before` and `after` are its neighbours in the session, when `expand` asked for them; they have no weight.
+    `short_term` marks what a variant shows because it was said last, and `source` names the memory that a hit is from.
     """
 
     record: Record
@@ -127,10 +128,12 @@ class Hit:
     supersedes: tuple[int, ...] = ()
     superseded_by: tuple[int, ...] = ()
     second_look: bool = False
+    short_term: bool = False
 
     def __repr__(self) -> str:
         said = [f"{name}={value}" for name in ("supersedes", "superseded_by") if (value := getattr(self, name))]
         said += ["second_look=True"] if self.second_look else []
+        said += ["short_term=True"] if self.short_term else []
         return f"Hit({', '.join([f'{self.score:.3f} {_brief(self.record)}', *said])})"
 
     @property
@@ -162,6 +165,11 @@ class Hit:
         return self.record.tier
 
     @property
+    def source(self) -> str:
+        """short_term, persistent, long_term or cold."""
+        return "short_term" if self.short_term else self.record.tier.value
+
+    @property
     def pointer(self) -> str:
         return self.record.pointer
 
@@ -172,7 +180,7 @@ class Hit:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class RecallResult(Sequence[Hit]):
-    """The hits of one query, best first; a sequence.
+    """The hits of one query, best first (of the variant MAC, in the order to show them); a sequence.
 
     `profile` names the formula that ranked them. `encoded` says whether the query was encoded:
     without an encoder the ranking is lexical. `confidence` is the probability, from 0 to 1, that memory holds an

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from mnemoloom.errors import ValidationError
 from mnemoloom.records import Hit, Record
 
-__all__ = ["MEMORY_RULES", "estimated_tokens", "fenced", "fitting", "unfenced"]
+__all__ = ["MEMORY_RULES", "estimated_tokens", "fenced", "fenced_hits", "fitting", "unfenced"]
 
 MEMORY_RULES = (
     "The user's message begins with what you remember: "
@@ -42,6 +42,16 @@ def fenced(memories: Iterable[Record]) -> str:
     """The memories, one JSON object a line, between two lines that nobody can guess."""
     name = f"memories-{secrets.token_hex(8)}"
     return "\n".join([f"[begin {name}]", *map(_line, memories), f"[end {name}]"])
+
+
+def fenced_hits(hits: Iterable[Hit]) -> str:
+    """Hits in their order as `fenced` shows memories, each with the memory that it is from.
+
+    For Titans' variants: of MAC, persistent entries come first, then long-term ones, then the turns said last.
+    """
+    name = f"memories-{secrets.token_hex(8)}"
+    lines = [_line(hit.record, memory=hit.source) for hit in hits]
+    return "\n".join([f"[begin {name}]", *lines, f"[end {name}]"])
 
 
 def unfenced(text: str) -> str:
@@ -114,9 +124,9 @@ def _unseen(passage: Sequence[Record], seen: dict[int, Record]) -> list[Record]:
     return [record for record in passage if record.id not in seen]
 
 
-def _line(record: Record) -> str:
+def _line(record: Record, **beside: str) -> str:
     text = record.text if len(record.text) <= _LONGEST else record.text[:_LONGEST] + "…"
-    value = {"time": record.time.isoformat(timespec="minutes"), "speaker": record.speaker, "text": text}
+    value = {**beside, "time": record.time.isoformat(timespec="minutes"), "speaker": record.speaker, "text": text}
     return "".join(map(_escaped, json.dumps(value, ensure_ascii=False)))
 
 

@@ -13,7 +13,6 @@ from functools import partial
 from typing import ParamSpec, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mnemoloom.errors import ValidationError
 from mnemoloom.opened import OpenStore
@@ -125,9 +124,9 @@ class ShortTerm:
     def __repr__(self) -> str:
         return f"ShortTerm(session={self.session!r}, size={self.size})"
 
-    def within(self, connection: sqlite3.Connection, shelf: Shelf, number: int) -> NDArray[np.int64]:
-        """The slots of the turns as one reading sees them, oldest first."""
-        return shelf.slots_of(self._window(connection, shelf, number).ids)
+    def belongs_to(self, live: LiveShelf) -> bool:
+        """Whether it shows turns of that namespace of the same open store."""
+        return self._live is live
 
     def _window(self, connection: sqlite3.Connection, shelf: Shelf, number: int, *, whole: bool = False) -> Window:
         ids = shelf.ids.values[shelf.turns_of(self.session)]

@@ -23,6 +23,7 @@ from mnemoloom.recall.cues import Cues
 from mnemoloom.recall.echoes import is_question
 from mnemoloom.recall.labels import Labels
 from mnemoloom.recall.languages import cues_for
+from mnemoloom.recall.neural import NeuralMemory
 from mnemoloom.recall.speakers import Names, is_name, is_reply
 from mnemoloom.recall.tallies import Tallies
 from mnemoloom.titans import SurpriseState, surprise_step
@@ -88,6 +89,7 @@ class Shelf:
         self.after = Column(np.int32)
         self.chunk_slots = Column(np.int32)
         self._chunk_lengths = Column(np.float32)
+        self.neural = NeuralMemory()
         self._tallies: Tallies | None = None
         self._smoothed: dict[tuple[float, ...], Column[np.float32]] = {}
         self._derived: dict[object, Any] = {}
@@ -141,6 +143,7 @@ class Shelf:
             return
         self._tally(slot, Tallies.remove)
         self._smoothed.clear()
+        self.neural.begin_anew()
         self.alive[slot] = False
         before, after = int(self.before.values[slot]), int(self.after.values[slot])
         session = int(self.sessions.values[slot])
@@ -158,6 +161,7 @@ class Shelf:
             return
         self._tally(slot, Tallies.remove)
         self.cold[slot] = cold
+        self.neural.begin_anew()
         self._tally(slot, Tallies.add)
         self._derived.clear()
 
@@ -168,6 +172,7 @@ class Shelf:
         self._tally(slot, Tallies.remove)
         self.codes.replace(slot, codes)
         self.vectors.replace(slot, vector)
+        self.neural.begin_anew()
         self.has_vector[slot] = True
         self._tally(slot, Tallies.add)
         self._derived.clear()

@@ -5,7 +5,7 @@ from mnemoloom.titans.memory import Learned, TitansConfig, TitansState, learn, r
 from mnemoloom.titans.signals import TIME_WORDS, Signals, signals_of
 from mnemoloom.titans.surprise import SurpriseState, rank_within, surprise_step
 from mnemoloom.titans.tiers import Window, fetch, peek, pop, push, rewind
-from mnemoloom.titans.variants import VARIANTS, Found, Shown, Source, Variant, arrange, query_of
+from mnemoloom.titans.variants import VARIANTS, Found, Shown, Source, Variant, arrange, check_variant, query_of
 
 __all__ = [
     "TIME_WORDS",
@@ -24,6 +24,7 @@ __all__ = [
     "Variant",
     "Window",
     "arrange",
+    "check_variant",
     "decide",
     "fetch",
     "learn",

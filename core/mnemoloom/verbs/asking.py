@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mnemoloom.config import Profile
 from mnemoloom.drafts import check_count, check_moment, check_text, raw_row
 from mnemoloom.errors import UnknownMemoryError, ValidationError
@@ -13,6 +16,8 @@ from mnemoloom.recall.calibration import Calibration, conformal_threshold, fewes
 from mnemoloom.recall.nearest import Nearest
 from mnemoloom.recall.request import Request
 from mnemoloom.records import Explanation, RecallResult, Record, Tier
+from mnemoloom.short_term import ShortTerm
+from mnemoloom.titans import Variant, check_variant
 from mnemoloom.verbs.handle import Confidence, Handle, Key, Labels, Moment, Where
 
 __all__ = ["AskingVerbs"]
@@ -39,6 +44,8 @@ class AskingVerbs(Handle):
         exact: bool = False,
         as_of: Moment | None = None,
         min_confidence: Confidence | None = None,
+        variant: Variant = "memory",
+        window: ShortTerm | None = None,
         update: bool = True,
     ) -> RecallResult:
         """The memories that answer a query, best first.
@@ -59,11 +66,15 @@ class AskingVerbs(Handle):
         min_confidence: give no hits below this confidence (0 to 1, or "calibrated"); before that, cold memories and
             the replies of an assistant are searched too, and what they give is marked `second_look`. "calibrated" is
             what `calibrate` found for this namespace and embedder, and before that the library's own threshold, .32.
+        variant: Titans' ways to use memory, "mac", "mag" or "mal": the question as the neural memory puts it, and of
+            the k what is pinned and the turns of the `window` beside the hits, in the variant's order (see
+            `mnemoloom.titans.variants`). All memories are ranked for it. None finds more than "memory", the default.
+        window: the short-term memory that a variant shows, such as `memory.short_term("monday", size=4)`.
         update: note the time of access on the hits, and which supersede which; False leaves no trace of the question.
 
         Raises
         ------
-        TextError, FilterError, ValidationError, EmbedderError
+        TextError, FilterError, ValidationError, ConfigError, EmbedderError
         """
         request = self._request(
             query,
@@ -77,6 +88,8 @@ class AskingVerbs(Handle):
             exact=exact,
             as_of=as_of,
             min_confidence=min_confidence,
+            variant=check_variant(variant),
+            window=self._turns(window, variant),
         )
         result = self._recaller.recall(request)
         if update and not self._opened.store.read_only:
@@ -232,6 +245,16 @@ class AskingVerbs(Handle):
             least=self._least(min_confidence),
             **settled,
         )
+
+    def _turns(self, window: ShortTerm | None, variant: Variant) -> NDArray[np.int64]:
+        """The ids of the turns that a variant shows."""
+        if window is None:
+            return np.empty(0, np.int64)
+        if variant == "memory":
+            raise ValidationError("window belongs to a variant, mac, mag or mal; the variant 'memory' shows no window")
+        if not isinstance(window, ShortTerm) or not window.belongs_to(self._live):
+            raise ValidationError(f"window must be a short_term of this handle; got {window!r}")
+        return np.array(window.ids(), np.int64)
 
     def _least(self, min_confidence: Confidence | None) -> float | None:
         if min_confidence is None:
