@@ -194,3 +194,14 @@ def test_a_window_of_size_zero_holds_nothing_and_gives_nothing(memory: Memory) -
     window = memory.short_term("may", size=0)
     assert (window.fetch(), window.peek(), window.pop(), len(window)) == ([], None, None, 0)
     assert memory.short_term("may").ids() == [1]
+
+
+def test_a_needle_that_has_left_the_window_is_found_in_long_term_memory(open_memory: OpenMemory) -> None:
+    memory = open_memory(":memory:")
+    needle = say(memory, "The spare key lies under the blue pot.")[0]
+    say(memory, *(f"Filler {number}: nothing happened on this day, and tea was had." for number in range(2000)))
+    window = memory.short_term("may", size=50)
+    assert needle not in window.ids()
+    shown = memory.recall("Where is the spare key?", 10, variant="mac", window=memory.short_term("may", size=4))
+    assert (shown[0].id, shown[0].source) == (needle, "long_term")
+    assert memory.recall("Where is the spare key?")[0].id == needle
