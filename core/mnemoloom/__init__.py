@@ -10,7 +10,7 @@
 from mnemoloom.__about__ import __version__
 from mnemoloom.chain import Proof, Seal, read_proof, read_seal
 from mnemoloom.clock import ManualClock, SystemClock
-from mnemoloom.config import AssistantProfile, ConcertProfile, Config, Gate, Limits, UpdateRule, WeightedProfile
+from mnemoloom.config import AssistantProfile, ConcertProfile, Config, Gate, Guard, Limits, UpdateRule, WeightedProfile
 from mnemoloom.errors import LoomError
 from mnemoloom.filters import where
 from mnemoloom.ingesting import IngestQueue
@@ -34,6 +34,7 @@ __all__ = [
     "Erased",
     "Explanation",
     "Gate",
+    "Guard",
     "Hit",
     "IngestQueue",
     "Integrated",

@@ -15,13 +15,16 @@ from mnemoloom.verbs.evidence import EvidenceVerbs
 from mnemoloom.verbs.ingesting import IngestingVerbs
 from mnemoloom.verbs.keeping import KeepingVerbs
 from mnemoloom.verbs.reading import ReadingVerbs
+from mnemoloom.verbs.screening import ScreeningVerbs
 from mnemoloom.verbs.titans import TitansVerbs
 from mnemoloom.verbs.writing import WritingVerbs
 
 __all__ = ["Memory"]
 
 
-class Memory(IngestingVerbs, WritingVerbs, AskingVerbs, ReadingVerbs, KeepingVerbs, EvidenceVerbs, TitansVerbs):
+class Memory(
+    IngestingVerbs, WritingVerbs, AskingVerbs, ReadingVerbs, KeepingVerbs, EvidenceVerbs, ScreeningVerbs, TitansVerbs
+):
     """A handle on one namespace of a store; may be shared between threads and event loops.
 
     Make one with `Memory.open`; close it, or use it in a `with` block. Every verb has an async twin whose

@@ -25,6 +25,7 @@ class Stats:
 
     memories, tiers, speakers, sessions, encoded, profile, gated: of this namespace. The rest: of the whole store.
     gated: how many memories met the write gate, by the reason of its decision; "expected" ones were dropped.
+    quarantined: memories of this namespace that are hidden, and not counted among the others.
     waiting: texts that the open embedder has not encoded. bytes: of all files. anchor: of the newest log entry.
     """
 
@@ -43,6 +44,7 @@ class Stats:
     anchor: str
     bytes: int
     sqlite: str
+    quarantined: int = 0
 
 
 def gather(opened: OpenStore, live: LiveShelf) -> Stats:
@@ -69,6 +71,7 @@ def gather(opened: OpenStore, live: LiveShelf) -> Stats:
             anchor=anchor_of(bytes.fromhex(anchor)) if anchor else "",
             bytes=_size(opened.store.folder),
             sqlite=sqlite3.sqlite_version,
+            quarantined=memories.count_isolated(connection, number),
         )
 
 

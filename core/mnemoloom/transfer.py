@@ -26,7 +26,7 @@ import numpy as np
 from mnemoloom.bundle import BundleReader, BundleWriter, disk_errors
 from mnemoloom.chain.anchors import SALT_BYTES
 from mnemoloom.config import Limits
-from mnemoloom.drafts import check_draft
+from mnemoloom.drafts import check_draft, check_label
 from mnemoloom.errors import (
     CorruptionError,
     DimensionMismatchError,
@@ -36,7 +36,9 @@ from mnemoloom.errors import (
 )
 from mnemoloom.storage import memories
 from mnemoloom.storage.facts import CALLER, StoreFacts, read_facts, write_fact
+from mnemoloom.storage.lineage import derive, lineage
 from mnemoloom.storage.memories import NewMemory
+from mnemoloom.storage.quarantine import isolate
 
 if TYPE_CHECKING:
     from mnemoloom.opened import OpenStore
@@ -50,7 +52,7 @@ Progress = Callable[[int, int], None]
 _LINES = """
 SELECT m.id, p.text, m.speaker, m.session, m.time, m.created, u.accessed, m.metadata, m.tier, m.pinned, m.external_id,
        m.source, m.trust, m.surprise, p.id, p.vector, p.variant, p.encoder, p.tokens,
-       (SELECT count(*) FROM memories o WHERE o.payload = p.id) > 1
+       (SELECT count(*) FROM memories o WHERE o.payload = p.id) > 1, m.id IN (SELECT memory FROM quarantine)
 FROM memories m JOIN payloads p ON p.id = m.payload LEFT JOIN usage u ON u.memory = m.id
 WHERE m.namespace = ? ORDER BY m.id
 """
@@ -164,15 +166,32 @@ def _write(memory: Handle, partial: Path, target: Path, progress: Progress | Non
         writer = stack.enter_context(BundleWriter(partial, token_width=facts.token_width or 0))
         number = memories.namespace_number(connection, memory.namespace)
         total = sum(memories.tier_counts(connection, number or 0).values())
+        total += memories.count_isolated(connection, number or 0)
         shared: dict[int, tuple[int, tuple[int, int] | None]] = {}
+        origins = _origins(connection)
+        lines: dict[int, int] = {}  # memory to line, counted from 1
         for row in connection.execute(_LINES, (number or 0,)):
-            writer.add_line(_line(row, facts, writer, shared, noted))
+            lines[row[0]] = writer.memories + 1
+            marks = _marks(isolated=bool(row[-1]), origins=[lines[each] for each in origins.get(row[0], ())])
+            writer.add_line(_line(row[:-1], facts, writer, shared, noted) | marks)
             if progress and (writer.memories % _BATCH == 0 or writer.memories == total):
                 progress(writer.memories, total)
         size = writer.finish(encoder=facts.encoder, width=facts.width, projection=facts.projection)
         return ExportReport(
             folder=target, memories=writer.memories, vectors=writer.rows, encoder=facts.encoder, bytes=size
         )
+
+
+def _origins(connection: sqlite3.Connection) -> dict[int, list[int]]:
+    """What each memory was derived from, ascending."""
+    found: dict[int, list[int]] = {}
+    for memory, origin in sorted(lineage(connection)):
+        found.setdefault(memory, []).append(origin)
+    return found
+
+
+def _marks(*, isolated: bool, origins: list[int]) -> dict[str, Any]:
+    return ({"quarantined": True} if isolated else {}) | ({"derived_from": origins} if origins else {})
 
 
 def _line(
@@ -269,9 +288,13 @@ def _mismatch(stored: str, offered: str, what: str) -> EmbedderMismatchError:
 
 @dataclass(frozen=True, slots=True)
 class _Line:
+    """A line as a memory to store; `origins` are the numbers of the lines that it was derived from."""
+
     number: int
     memory: NewMemory
     accessed: int | None
+    isolated: bool
+    origins: tuple[int, ...]
 
     @property
     def size(self) -> int:
@@ -330,6 +353,7 @@ class _Intake:
         self._rows = _Rows(bundle)
         self._now = opened.now()
         self._unnamed: dict[bytes, dict[_Event, list[int]]] = {}
+        self._ids: dict[int, int] = {}  # line to memory
         self._replaced = self._skipped = self._added = 0
 
     def run(self, existing: Conflict, progress: Progress | None) -> ImportReport:
@@ -362,6 +386,8 @@ class _Intake:
                 number,
                 _new_memory(value, self._rows, self._bundle.manifest.encoder, limits),
                 _moment(value, "accessed"),
+                _is_isolated(value),
+                _lines_before(value, number),
             )
         except ValidationError as error:
             raise ImportFormatError(f"memories.jsonl line {number}: {error}") from error
@@ -372,6 +398,12 @@ class _Intake:
         signer = self._opened.signer
         ids, _, poorer = memories.insert(self._connection, self._number, self._labels, new, signer=signer)
         memories.update_vectors(self._connection, self._number, poorer, now=self._now, signer=signer)
+        self._ids.update((line.number, memory) for line, memory in zip(wanted, ids, strict=True))
+        for line, memory in zip(wanted, ids, strict=True):
+            origins = sorted({self._ids[each] for each in line.origins if each in self._ids})
+            derive(self._connection, self._number, memory, origins, now=self._now, signer=signer)
+        hidden = [memory for line, memory in zip(wanted, ids, strict=True) if line.isolated]
+        isolate(self._connection, self._number, hidden, now=self._now, signer=signer)
         seen = [(memory, line.accessed) for memory, line in zip(ids, wanted, strict=True)]
         memories.touch(self._connection, [(memory, moment) for memory, moment in seen if moment is not None])
         self._added += len(ids)
@@ -397,6 +429,7 @@ class _Intake:
                     f"memories.jsonl line {line.number}: this namespace has a memory with external_id {name!r} already"
                 )
             elif existing == "skip":
+                self._ids[line.number] = memory
                 self._skipped += 1
             else:
                 memories.delete(self._connection, self._number, memory, now=self._now, signer=self._opened.signer)
@@ -416,11 +449,11 @@ class _Intake:
 
 def _new_memory(value: dict[str, Any], rows: _Rows, encoder: str | None, limits: Limits) -> NewMemory:
     """A line as a memory to store. Raises ValidationError."""
-    names = ("text", "speaker", "session", "metadata", "external_id", "source", "trust", "tier", "pinned")
+    names = ("text", "speaker", "session", "metadata", "external_id", "source", "tier", "pinned")
     draft = check_draft({name: value[name] for name in names}, limits=limits, now=0)
-    for name in ("trust", "tier"):
-        if value[name] is None:
-            raise ImportFormatError(f"{name} must be a string; got None")
+    if value["tier"] is None:
+        raise ImportFormatError("tier must be a string; got None")
+    trust = check_label(value["trust"], "trust", limits=limits)  # a store from before the vocabulary has others
     surprise = value["surprise"]
     if type(surprise) not in (int, float) or not isfinite(surprise) or surprise < 0:
         raise ImportFormatError(f"surprise must be a finite number from 0; got {surprise!r}")
@@ -446,10 +479,24 @@ def _new_memory(value: dict[str, Any], rows: _Rows, encoder: str | None, limits:
         pinned=draft.pinned,
         created=created,
         source=draft.source,
-        trust=draft.trust,
+        trust=trust,
         surprise=float(surprise),
         salt=secrets.token_bytes(SALT_BYTES),
     )
+
+
+def _is_isolated(value: dict[str, Any]) -> bool:
+    if value.get("quarantined", True) is not True:
+        raise ImportFormatError("quarantined must be true, or left out")
+    return "quarantined" in value
+
+
+def _lines_before(value: dict[str, Any], number: int) -> tuple[int, ...]:
+    """The numbers of earlier lines that a line names as its origins."""
+    named = value.get("derived_from", [])
+    if not isinstance(named, list) or any(type(each) is not int or not 0 < each < number for each in named):
+        raise ImportFormatError("derived_from must be a list of the numbers of earlier lines")
+    return tuple(named)
 
 
 def _check_encoder(claimed: object, encoder: str | None, vector: bytes | None, variant: bytes) -> None:

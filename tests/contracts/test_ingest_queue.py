@@ -8,13 +8,14 @@ import random
 import subprocess
 import threading
 from collections.abc import Coroutine, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
-from mnemoloom import ManualClock, Memory
+from mnemoloom import Draft, ManualClock, Memory, Tier, where
 from mnemoloom.errors import (
     EmbedderUnavailableError,
     IngestError,
@@ -175,6 +176,41 @@ def test_what_the_caller_does_to_a_draft_afterwards_changes_nothing(open_memory:
     run(scenario())
     assert dict(memory.get(1).metadata) == {"tags": ["a"]}
     assert memory.get(1).time.timestamp() == 1000.0  # when it was put
+
+
+def test_every_field_of_a_draft_comes_through(memory: Memory) -> None:
+    origin = memory.remember("The violin is in the attic.")
+    draft = Draft(
+        text="A summary.",
+        speaker="Ann",
+        session="may",
+        time="2026-05",
+        metadata={"a": [1, None]},
+        external_id="x",
+        vector=np.ones(64),
+        source="web page",
+        trust="web",
+        tier=Tier.COLD,
+        derived_from=(origin,),
+    )
+
+    async def scenario() -> None:
+        async with memory.queue() as queue:
+            await queue.put(draft)
+            await queue.put(Draft(text="pinned", pinned=True))
+
+    run(scenario())
+    direct = memory.at("direct")
+    direct.remember("The violin is in the attic.")
+    want = direct.get(direct.remember_many([replace(draft, derived_from=())])[0])
+    got = memory.get("x")
+    for name in ("text", "speaker", "session", "time", "metadata", "tier", "pinned", "source", "trust"):
+        assert getattr(got, name) == getattr(want, name), name
+    np.testing.assert_array_equal(memory.vectors(["x"]), direct.vectors(["x"]))
+    assert memory.get(3).tier is Tier.PERSISTENT
+    memory.remove_source("web page")
+    memory.erase(where("id").eq(origin))
+    assert [record.text for record in memory.records()] == ["pinned"]
 
 
 def test_an_error_names_the_draft_keeps_all_that_wait_and_the_next_call_tries_again(open_memory: OpenMemory) -> None:

@@ -203,5 +203,5 @@ def test_a_needle_that_has_left_the_window_is_found_in_long_term_memory(open_mem
     window = memory.short_term("may", size=50)
     assert needle not in window.ids()
     shown = memory.recall("Where is the spare key?", 10, variant="mac", window=memory.short_term("may", size=4))
-    assert (shown[0].id, shown[0].source) == (needle, "long_term")
+    assert (shown[0].id, shown[0].shown_from) == (needle, "long_term")
     assert memory.recall("Where is the spare key?")[0].id == needle

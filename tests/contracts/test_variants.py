@@ -58,7 +58,7 @@ def test_the_default_is_the_variant_that_changes_nothing(told: Memory) -> None:
 
 def test_mac_shows_what_is_pinned_then_hits_then_what_was_said_last(told: Memory) -> None:
     shown = ask(told, "mac")
-    assert [hit.source for hit in shown] == ["persistent", *["long_term"] * 3, *["short_term"] * 2]
+    assert [hit.shown_from for hit in shown] == ["persistent", *["long_term"] * 3, *["short_term"] * 2]
     assert shown[0].text == "Ann must not carry heavy things."
     assert [hit.text for hit in shown[-2:]] == [text for text, _ in TURNS[-2:]]
     assert shown[1].text == TURNS[0][0]
@@ -69,15 +69,15 @@ def test_mac_shows_what_is_pinned_then_hits_then_what_was_said_last(told: Memory
 def test_mag_ranks_window_and_hits_together_by_its_gate(told: Memory) -> None:
     shown = ask(told, "mag")
     rest = shown[1:]
-    assert shown[0].source == "persistent"
+    assert shown[0].shown_from == "persistent"
     assert [hit.score for hit in rest] == sorted((hit.score for hit in rest), reverse=True)
-    assert {"long_term", "short_term"} <= {hit.source for hit in rest}
+    assert {"long_term", "short_term"} <= {hit.shown_from for hit in rest}
     assert all(set(hit.parts) == {"persistent", "long_term", "short_term"} for hit in shown)
 
 
 def test_mal_shows_only_what_long_term_memory_lets_through(told: Memory) -> None:
     shown = ask(told, "mal", 3)
-    assert {hit.source for hit in shown} <= {"long_term", "persistent"}
+    assert {hit.shown_from for hit in shown} <= {"long_term", "persistent"}
     lifted = [hit for hit in shown if hit.parts["short_term"] > 0]
     assert set(ids(told.recall(QUESTION, 3, variant="mal"))) == set(ids(shown))
     assert {hit.id for hit in lifted} <= {7, 8}
@@ -167,7 +167,7 @@ def test_a_cold_turn_is_shown_by_its_window_and_nowhere_else(open_memory: OpenMe
     cold = [record.id for record in memory.records({"tier": "cold"})]
     memory.move(40, Tier.COLD)
     shown = memory.recall(QUESTION, 10, variant="mac", window=memory.short_term("may", size=1))
-    assert (shown[-1].id, shown[-1].source, shown[-1].tier) == (40, "short_term", Tier.COLD)
+    assert (shown[-1].id, shown[-1].shown_from, shown[-1].tier) == (40, "short_term", Tier.COLD)
     assert not set(ids(shown)[:-1]) & set(cold)
 
 
@@ -229,3 +229,18 @@ def test_rendered_hits_name_their_memory_in_the_order_of_the_variant(told: Memor
     assert [line["memory"] for line in lines] == ["persistent", *["long_term"] * 3, *["short_term"] * 2]
     assert lines[0]["text"] == "Ann must not carry heavy things."
     assert unfenced(f"{text}\n\n{QUESTION}") == QUESTION
+
+
+def test_what_is_in_quarantine_is_in_no_window_and_among_no_pins(told: Memory) -> None:
+    before = ids(ask(told, "mac"))
+    told.quarantine({"id": {"$in": [8, 9]}})
+    assert told.short_term("may", size=2).ids() == [6, 7]
+    assert not {8, 9} & set(ids(ask(told, "mac", 20)))
+    told.release({"id": {"$in": [8, 9]}})
+    assert ids(ask(told, "mac")) == before
+
+
+def test_trust_that_is_asked_for_holds_for_pins_and_windows_too(told: Memory) -> None:
+    told.remember("The violin was seen in the attic, says a page.", session="may", trust="web", pinned=True)
+    assert 10 in ids(ask(told, "mac"))
+    assert 10 not in ids(ask(told, "mac", min_trust="user"))

@@ -200,6 +200,15 @@ def test_an_erased_speaker_leaves_no_gate_behind(folder: Path) -> None:
         assert memory.gated(new[1]).reason == "first turns"
 
 
+def test_what_is_in_quarantine_is_not_counted(open_memory: OpenMemory) -> None:
+    memory = open_memory(":memory:", config=GATED)
+    memory.remember_many(talk(60))
+    memory.quarantine(where("speaker").eq("Ben"))
+    assert sum(memory.stats().gated.values()) == len(memory) == 30
+    memory.release(where("speaker").eq("Ben"))
+    assert sum(memory.stats().gated.values()) == 60
+
+
 def test_namespaces_have_gates_of_their_own(open_memory: OpenMemory) -> None:
     turns = talk(200)
     alone, shared = (open_memory(":memory:", config=GATED) for _ in range(2))

@@ -15,7 +15,7 @@ from contextlib import suppress
 from importlib import import_module
 
 from mnemoloom.__about__ import __version__
-from mnemoloom.cli.screen import emit
+from mnemoloom.cli.screen import emit, visible
 from mnemoloom.errors import LoomError
 from mnemoloom.records import Tier
 
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _report(error: LoomError | OSError, *, as_json: bool) -> int:
-    print(f"mnemoloom: {' '.join(str(error).split())}", file=sys.stderr)
+    print(f"mnemoloom: {visible(' '.join(str(error).split()))}", file=sys.stderr)
     if as_json:
         emit({"error": {"type": type(error).__name__, "message": str(error)}})
     return 2

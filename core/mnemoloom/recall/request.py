@@ -27,6 +27,7 @@ class Request:
     exact: compare the query with every vector, however many there are. as_of: only what was said until then (ms).
     least: the confidence below which there is no answer; None answers always.
     variant: Titans' way to use memory; window: the ids of the turns in short-term memory, which may be cold.
+    trusted: the labels of trust that may answer; None takes all. per_source: how many hits one source may give.
     """
 
     query: str
@@ -42,16 +43,22 @@ class Request:
     least: float | None = None
     variant: Variant = "memory"
     window: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    trusted: tuple[str, ...] | None = None
+    per_source: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A request that was read: the formula, the query, its encoding, and which version of a value it asks for."""
+    """A request that was read: the formula, the query, its encoding, and which version of a value it asks for.
+
+    degraded: why the query is not encoded although it should be.
+    """
 
     profile: Profile
     query: Query
     evidence: Evidence
     asked: Asked | None
+    degraded: str | None = None
 
 
 def evidence_of(

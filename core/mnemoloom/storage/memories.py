@@ -24,6 +24,7 @@ __all__ = [
     "StoredPayload",
     "anchor_at",
     "changes",
+    "count_isolated",
     "delete",
     "every_item",
     "external_ids",
@@ -43,6 +44,7 @@ __all__ = [
     "policy_of",
     "records",
     "scan",
+    "sources",
     "text_of",
     "tier_counts",
     "touch",
@@ -108,13 +110,17 @@ class Change(NamedTuple):
 
 _SCAN = """
 SELECT m.id, p.text, m.speaker, m.session, m.time, m.surprise, m.tier, p.vector, p.encoder, p.tokens
-FROM memories m JOIN payloads p ON p.id = m.payload WHERE m.namespace = ? AND m.id > ? AND m.id <= ? ORDER BY m.id
+FROM memories m JOIN payloads p ON p.id = m.payload WHERE m.namespace = ? AND m.id > ? AND m.id <= ?
+AND m.id NOT IN (SELECT memory FROM quarantine) ORDER BY m.id
 """
 _RECORDS = """
 SELECT m.id, p.text, m.speaker, m.session, m.time, m.metadata, m.tier, m.pinned, m.created, u.accessed, p.pointer,
        m.external_id, m.source, m.trust, m.surprise
 FROM memories m JOIN payloads p ON p.id = m.payload LEFT JOIN usage u ON u.memory = m.id
 WHERE m.id IN (SELECT value FROM json_each(?)) AND m.namespace = ?
+"""
+_SOURCES = """
+SELECT id, source FROM memories WHERE id IN (SELECT value FROM json_each(?)) AND source IS NOT NULL
 """
 _OCCUPIED = """
 SELECT labels FROM namespaces n WHERE EXISTS (SELECT 1 FROM memories m WHERE m.namespace = n.id) ORDER BY id
@@ -277,7 +283,10 @@ def unnamed(connection: sqlite3.Connection, namespace: int, pointer: bytes, *, u
 def scan(
     connection: sqlite3.Connection, namespace: int, *, after: int = 0, until: int = 1 << 62
 ) -> Iterator[tuple[Any, ...]]:
-    """Memories with after < id ≤ until: id, text, speaker, session, time, surprise, tier, vector, encoder, tokens."""
+    """Memories with after < id ≤ until: id, text, speaker, session, time, surprise, tier, vector, encoder, tokens.
+
+    Those in quarantine are left out.
+    """
     return connection.execute(_SCAN, (namespace, after, until))
 
 
@@ -296,6 +305,11 @@ def records(
     noted = accessed or {}
     rows = connection.execute(_RECORDS, (json.dumps(ids), namespace))
     return {row[0]: _record(row, noted.get(row[0], row[9])) for row in rows}
+
+
+def sources(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, str]:
+    """Where memories came from, by id; those without a source are left out."""
+    return dict(connection.execute(_SOURCES, (json.dumps(ids),)))
 
 
 def item_of(connection: sqlite3.Connection, memory: int, *, store: str) -> bytes:
@@ -466,7 +480,19 @@ def namespaces(connection: sqlite3.Connection, *, occupied: bool = False) -> lis
 
 
 def tier_counts(connection: sqlite3.Connection, namespace: int) -> dict[str, int]:
-    """How many memories each tier holds."""
+    """How many memories each tier holds, those in quarantine left out."""
     return dict(
-        connection.execute("SELECT tier, count(*) FROM memories WHERE namespace = ? GROUP BY tier", (namespace,))
+        connection.execute(
+            "SELECT tier, count(*) FROM memories WHERE namespace = ? "
+            "AND id NOT IN (SELECT memory FROM quarantine) GROUP BY tier",
+            (namespace,),
+        )
     )
+
+
+def count_isolated(connection: sqlite3.Connection, namespace: int) -> int:
+    """How many memories are in quarantine."""
+    found = connection.execute(
+        "SELECT count(*) FROM quarantine q JOIN memories m ON m.id = q.memory WHERE m.namespace = ?", (namespace,)
+    )
+    return int(found.fetchone()[0])

@@ -63,7 +63,8 @@ CREATE TABLE log (
 ) STRICT;
 """
 
-# What recall found out about pairs of memories: evidence, not truth, and gone with either of them.
+# Pairs of memories: what recall found out about them (evidence, not truth), and what was derived from what, which the
+# log tells, too. Gone with either of them.
 _M002_LINKS = """
 CREATE TABLE links (
     source INTEGER NOT NULL REFERENCES memories (id) ON DELETE CASCADE,
@@ -91,6 +92,12 @@ CREATE TABLE calls (
 ) STRICT, WITHOUT ROWID;
 """
 
+# Memories that are kept, and shown to nobody until they are released.
+_M005_QUARANTINE = """
+CREATE TABLE quarantine (memory INTEGER PRIMARY KEY REFERENCES memories (id) ON DELETE CASCADE, since INTEGER NOT NULL)
+    STRICT;
+"""
+
 # Titans' memories: each speaker's write gate, what it decided about a memory, and which turns have been taken out of
 # short-term memory.
 _TITANS = """
@@ -110,7 +117,7 @@ CREATE TABLE gated (
 CREATE TABLE taken (memory INTEGER PRIMARY KEY REFERENCES memories (id) ON DELETE CASCADE) STRICT;
 """
 
-_STEPS = (_M001_TABLES, _M002_LINKS, _M003_TAGS, _M004_CALLS, _TITANS)
+_STEPS = (_M001_TABLES, _M002_LINKS, _M003_TAGS, _M004_CALLS, _M005_QUARANTINE, _TITANS)
 FORMAT = len(_STEPS)
 
 

@@ -11,7 +11,9 @@ from typing import NamedTuple
 from mnemoloom.chain import GENESIS, Entry, Seal, anchor_of, entry_digest
 from mnemoloom.chain.keys import entry_tag, key_id_of, key_mark
 from mnemoloom.storage.keys import REKEY
+from mnemoloom.storage.lineage import DERIVE, ends_of, lineage
 from mnemoloom.storage.memories import every_item
+from mnemoloom.storage.quarantine import ISOLATE, RELEASE
 
 __all__ = ["VerifyReport", "verify_store"]
 
@@ -58,7 +60,12 @@ def verify_store(
         chain.follow(Entry(*row[:5]), *row[5:])
     chain.end(connection)
     broken = chain.broken
-    problem = pages or (broken.problem if broken else None) or _memories(connection, chain.items, store)
+    problem = (
+        pages
+        or (broken.problem if broken else None)
+        or _memories(connection, chain.items, store)
+        or _standing(connection, chain)
+    )
     return VerifyReport(
         ok=problem is None,
         problem=problem,
@@ -79,6 +86,8 @@ class _Chain:
         self.seq, self.head = 0, GENESIS
         self.mark: bytes | None = None  # of the key under which the log is kept from here on
         self.items: dict[int, bytes] = {}
+        self.isolated: set[int] = set()
+        self.derived: set[tuple[int, int]] = set()
         self.broken: _Broken | None = None
 
     @property
@@ -98,9 +107,14 @@ class _Chain:
         self.seq, self.head = entry.seq, stored
         if entry.op == "forget":
             self.items.pop(entry.memory, None)
+            self.isolated.discard(entry.memory)
         elif entry.op == REKEY:
             self.mark = item
+        elif entry.op == DERIVE:
+            self.derived.add(ends_of(item))
         else:
+            if entry.op in (ISOLATE, RELEASE):
+                (self.isolated.add if entry.op == ISOLATE else self.isolated.discard)(entry.memory)
             self.items[entry.memory] = item
 
     def end(self, connection: sqlite3.Connection) -> None:
@@ -165,3 +179,19 @@ def _memories(connection: sqlite3.Connection, items: dict[int, bytes], store: st
             return f"memory {memory} is not what was logged"
     lost = min(living - readable, default=None)
     return None if lost is None else f"memory {lost} has lost its text or namespace"
+
+
+def _standing(connection: sqlite3.Connection, chain: _Chain) -> str | None:
+    """Whether the quarantine and the lineage of memories are those of the log."""
+    held = {row[0] for row in connection.execute("SELECT memory FROM quarantine")}
+    if held != chain.isolated:
+        strange = min(held ^ chain.isolated)
+        return (
+            f"memory {strange} {'is in quarantine' if strange in held else 'left its quarantine'} without a log entry"
+        )
+    logged = {pair for pair in chain.derived if chain.items.keys() >= set(pair)}
+    if (found := lineage(connection)) != logged:
+        memory, origin = min(found ^ logged)
+        state = "is not in the log" if (memory, origin) in found else "was taken away"
+        return f"the link from memory {memory} to its origin {origin} {state}"
+    return None

@@ -12,8 +12,8 @@ With a self-supervised M no form of the question helps. Recall@10 of dense searc
 (MAC, lam .1) and −2.5 (lam .3), −8.4 (MAG) and −10.1 (MAL) when M learned each turn as its own value; by −.5, −2.1, −.7
 and −34.6 when it learned the turn that follows (tests/benchmarks/queries.py): M(q) is a blurred average of what exact
 search already finds. Within the whole pipeline it is −.1, −1.6 and −2.0; four turns of a window in ten places cost MAC
-6.4 more and MAG 1.9, when the question is about something else (tests/benchmarks/variants.py). What MAC buys for that is
-that the model sees what was said last. The default everywhere is `memory`, which changes nothing.
+6.4 more and MAG 1.9, when the question is about something else (tests/benchmarks/variants.py). What MAC buys for that
+is that the model sees what was said last. The default everywhere is `memory`, which changes nothing.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from mnemoloom.ingesting import IngestQueue
 from mnemoloom.records import Draft, RecallResult, Tier
 from mnemoloom.rendering import fenced, fitting
 from mnemoloom.verbs.asking import AskingVerbs
-from mnemoloom.verbs.handle import Confidence, Moment, Where
+from mnemoloom.verbs.handle import Confidence, Key, Moment, Where
 from mnemoloom.verbs.writing import WritingVerbs
 
 __all__ = ["IngestingVerbs", "Integrated"]
@@ -49,14 +49,16 @@ class IngestingVerbs(WritingVerbs, AskingVerbs):
         trust: str = "user",
         tier: Tier | None = None,
         pinned: bool = False,
+        derived_from: Sequence[Key] = (),
         where: Where | None = None,
         expand: int = 0,
         min_confidence: Confidence | None = None,
+        min_trust: str | None = None,
     ) -> Integrated:
         """Recall what is known about a text, then remember it; the text does not find itself.
 
-        The arguments are those of `remember`; k, where, expand and min_confidence those of `recall`, for which "I" in
-        the text stands for its speaker. A text that may not be remembered is not asked about either.
+        The arguments are those of `remember`; k, where, expand, min_confidence and min_trust those of `recall`, for
+        which "I" in the text stands for its speaker. A text that may not be remembered is not asked about either.
 
         Raises
         ------
@@ -74,11 +76,19 @@ class IngestingVerbs(WritingVerbs, AskingVerbs):
             trust=trust,
             tier=tier,
             pinned=pinned,
+            derived_from=derived_from,
         )
         self._opened.store.check_usable(writing=True)
         check_draft(draft, limits=self._opened.config.limits, now=self._opened.now())
         result = self.recall(
-            text, k, where=where, expand=expand, asker=speaker, vector=vector, min_confidence=min_confidence
+            text,
+            k,
+            where=where,
+            expand=expand,
+            asker=speaker,
+            vector=vector,
+            min_confidence=min_confidence,
+            min_trust=min_trust,
         )
         return Integrated(result, self.remember_many([draft])[0])
 
