@@ -12,11 +12,11 @@ import secrets
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -51,11 +51,12 @@ Progress = Callable[[int, int], None]
 
 _LINES = """
 SELECT m.id, p.text, m.speaker, m.session, m.time, m.created, u.accessed, m.metadata, m.tier, m.pinned, m.external_id,
-       m.source, m.trust, m.surprise, p.id, p.vector, p.variant, p.encoder, p.tokens,
+       m.source, m.trust, m.surprise, p.id, p.vector, p.variant, p.encoder, p.tokens, p.pointer,
        (SELECT count(*) FROM memories o WHERE o.payload = p.id) > 1, m.id IN (SELECT memory FROM quarantine)
 FROM memories m JOIN payloads p ON p.id = m.payload LEFT JOIN usage u ON u.memory = m.id
 WHERE m.namespace = ? ORDER BY m.id
 """
+_ONE_LINE = _LINES.replace("ORDER BY m.id", "AND m.id = ?")
 _BATCH = 256  # memories
 _BATCH_BYTES = 8 << 20  # of texts, vectors and codes
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -85,13 +86,16 @@ class ImportReport:
     encoder: str | None
 
 
-def export_bundle(memory: Handle, folder: str | Path, *, progress: Progress | None = None) -> ExportReport:
+def export_bundle(
+    memory: Handle, folder: str | Path, *, progress: Progress | None = None, only: Sequence[int] | None = None
+) -> ExportReport:
     """Write the memories of a namespace to a new folder; nothing is left behind when it fails.
 
     Parameters
     ----------
     folder: where the bundle goes; must not exist, or be an empty folder.
     progress: called with (done, total).
+    only: the ids of the memories to write, rising; all of the namespace's otherwise.
 
     Raises
     ------
@@ -104,7 +108,7 @@ def export_bundle(memory: Handle, folder: str | Path, *, progress: Progress | No
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
         try:
-            report = _write(memory, partial, target, progress)
+            report = _write(memory, partial, target, progress, only)
             if target.exists():
                 target.rmdir()  # Windows does not rename onto a folder, not even an empty one
             os.rename(partial, target)
@@ -158,7 +162,9 @@ def import_bundle(
 # -- out ----------------------------------------------------------------------------------------------
 
 
-def _write(memory: Handle, partial: Path, target: Path, progress: Progress | None) -> ExportReport:
+def _write(
+    memory: Handle, partial: Path, target: Path, progress: Progress | None, only: Sequence[int] | None
+) -> ExportReport:
     noted = memory._live.accessed()
     with ExitStack() as stack:
         connection = stack.enter_context(memory._opened.store.snapshot())
@@ -166,11 +172,12 @@ def _write(memory: Handle, partial: Path, target: Path, progress: Progress | Non
         writer = stack.enter_context(BundleWriter(partial, token_width=facts.token_width or 0))
         number = memories.namespace_number(connection, memory.namespace)
         total = sum(memories.tier_counts(connection, number or 0).values())
-        total += memories.count_isolated(connection, number or 0)
+        total = total + memories.count_isolated(connection, number or 0) if only is None else len(only)
         shared: dict[int, tuple[int, tuple[int, int] | None]] = {}
-        origins = _origins(connection)
+        origins = _origins(connection) if only is None else {}  # the links of a damaged store may not be readable
         lines: dict[int, int] = {}  # memory to line, counted from 1
-        for row in connection.execute(_LINES, (number or 0,)):
+        rows = connection.execute(_LINES, (number or 0,)) if only is None else _each(connection, number or 0, only)
+        for row in rows:
             lines[row[0]] = writer.memories + 1
             marks = _marks(isolated=bool(row[-1]), origins=[lines[each] for each in origins.get(row[0], ())])
             writer.add_line(_line(row[:-1], facts, writer, shared, noted) | marks)
@@ -194,6 +201,12 @@ def _marks(*, isolated: bool, origins: list[int]) -> dict[str, Any]:
     return ({"quarantined": True} if isolated else {}) | ({"derived_from": origins} if origins else {})
 
 
+def _each(connection: sqlite3.Connection, number: int, ids: Sequence[int]) -> Iterator[tuple[Any, ...]]:
+    """The rows of `_LINES` of some memories, each looked up by itself: those between may not be readable."""
+    for memory in ids:
+        yield from connection.execute(_ONE_LINE, (number, memory))
+
+
 def _line(
     row: tuple[Any, ...],
     facts: StoreFacts,
@@ -203,11 +216,13 @@ def _line(
 ) -> dict[str, Any]:
     """A row of `_LINES` as an object; its vector and codes go to their files when they come up first."""
     memory, text, speaker, session, time, created, accessed, metadata, tier, pinned, external_id = row[:11]
-    source, trust, surprise, payload, vector, variant, encoder, codes, is_shared = row[11:]
+    source, trust, surprise, payload, vector, variant, encoder, codes, pointer, is_shared = row[11:]
     # Vectors of an encoder that the store has left behind compare with nothing, there as here.
     usable = vector is not None and facts.usable(encoder) and len(vector) == 4 * (facts.width or 0)
     place = shared.get(payload)
     try:
+        if sha256(text.encode()).digest() != pointer:
+            raise ValueError("its text is not the one that was remembered")
         if usable and place is None:
             place = (writer.add_row(vector), None if codes is None else writer.add_codes(codes))
             if is_shared:
@@ -231,8 +246,8 @@ def _line(
             "encoder": encoder if place else None,
             "tokens": list(place[1]) if place and place[1] else None,
         }
-    except (ValueError, OverflowError) as error:
-        raise CorruptionError(f"memory {memory} holds values that cannot be read: {error}") from error
+    except (ValueError, OverflowError, TypeError, AttributeError) as error:
+        raise CorruptionError(f"memory {memory} is damaged: {error}") from error
 
 
 # -- in -----------------------------------------------------------------------------------------------

@@ -229,7 +229,15 @@ def _add_import(command: argparse.ArgumentParser) -> None:
 
 
 def _add_doctor(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--repair", action="store_true", help="drop damaged caches, so that they are rebuilt")
+    command.add_argument("--repair", action="store_true", help="mend what is derived: caches, indexes, leftovers")
+    command.set_defaults(salvage=None)
+
+
+def _add_repair(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--salvage", metavar="DIR", help="export every memory that is whole to a new folder, by namespace"
+    )
+    command.set_defaults(repair=True)
 
 
 def _add_reembed(command: argparse.ArgumentParser) -> None:
@@ -257,5 +265,6 @@ _COMMANDS = (
     ("export", "exporting", "write a namespace to a bundle of plain files", _add_export),
     ("import", "importing", "add the memories of a bundle to a namespace", _add_import),
     ("doctor", "diagnosis", "look at a store and say whether it is well", _add_doctor),
+    ("repair", "diagnosis", "mend what is derived, and name the memories that are damaged", _add_repair),
     ("reembed", "reembed", "encode what the embedder has not encoded yet", _add_reembed),
 )

@@ -9,6 +9,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, NamedTuple
 
 from mnemoloom.chain import GENESIS, Entry, Signer, entry_digest, item_digest
@@ -131,7 +132,11 @@ SELECT m.salt, n.labels, p.text, p.pointer, p.variant, p.vector, p.tokens, p.enc
 FROM memories m JOIN payloads p ON p.id = m.payload JOIN namespaces n ON n.id = m.namespace
 """
 _ONE_ITEM = "".join((_ITEM, "WHERE m.id = ?"))
-_EVERY_ITEM = "".join((_ITEM.replace("SELECT", "SELECT m.id,", 1), "ORDER BY m.id"))
+_EVERY_ITEM = """
+SELECT m.id, m.salt, m.namespace, p.text, p.pointer, p.variant, p.vector, p.tokens, p.encoder, m.external_id, m.speaker,
+       m.session, m.time, m.metadata, m.tier, m.pinned, m.created, m.source, m.trust, m.surprise
+FROM memories m JOIN payloads p ON p.id = m.payload ORDER BY m.id
+"""
 
 
 def namespace_number(connection: sqlite3.Connection, labels: Sequence[str]) -> int | None:
@@ -301,7 +306,10 @@ def changes(connection: sqlite3.Connection, namespace: int, *, after: int) -> li
 def records(
     connection: sqlite3.Connection, namespace: int, ids: Sequence[int], *, accessed: Mapping[int, int] | None = None
 ) -> dict[int, Record]:
-    """The records of those ids that exist in the namespace; `accessed` holds newer times of access, by id."""
+    """The records of those ids that exist in the namespace; `accessed` holds newer times of access, by id.
+
+    Raises CorruptionError, naming the memory, if a text is not the one that its pointer was made of.
+    """
     noted = accessed or {}
     rows = connection.execute(_RECORDS, (json.dumps(ids), namespace))
     return {row[0]: _record(row, noted.get(row[0], row[9])) for row in rows}
@@ -319,8 +327,10 @@ def item_of(connection: sqlite3.Connection, memory: int, *, store: str) -> bytes
 
 def every_item(connection: sqlite3.Connection, *, store: str) -> Iterator[tuple[int, bytes]]:
     """The digest of every memory that can be read, by rising id."""
+    named = dict(connection.execute("SELECT id, labels FROM namespaces"))
     for row in connection.execute(_EVERY_ITEM):
-        yield row[0], item_digest(row[1], (store, *row[2:]))
+        if row[2] in named:
+            yield row[0], item_digest(row[1], (store, named[row[2]], *row[3:]))
 
 
 def fields_of(connection: sqlite3.Connection, memory: int, *, store: str) -> tuple[bytes, tuple[Field, ...]]:
@@ -407,6 +417,8 @@ def _event(memory: NewMemory) -> tuple[Any, ...]:
 
 def _record(row: Sequence[Any], accessed: int | None) -> Record:
     try:
+        if sha256(row[1].encode()).digest() != row[10]:
+            raise ValueError("its text is not the one that was remembered")
         return Record(
             id=row[0],
             text=row[1],
@@ -425,7 +437,7 @@ def _record(row: Sequence[Any], accessed: int | None) -> Record:
             surprise=row[14],
         )
     except (ValueError, OverflowError, TypeError, AttributeError) as error:
-        raise CorruptionError(f"memory {row[0]} holds values that cannot be read: {error}") from error
+        raise CorruptionError(f"memory {row[0]} is damaged: {error}") from error
 
 
 def payload_vectors(
