@@ -244,3 +244,23 @@ def test_trust_that_is_asked_for_holds_for_pins_and_windows_too(told: Memory) ->
     told.remember("The violin was seen in the attic, says a page.", session="may", trust="web", pinned=True)
     assert 10 in ids(ask(told, "mac"))
     assert 10 not in ids(ask(told, "mac", min_trust="user"))
+
+
+def test_why_tells_where_a_variant_shows_a_memory_or_what_it_shows_instead(told: Memory) -> None:
+    told.move(8, Tier.COLD)
+    window = told.short_term("may", size=2)
+    for variant in ("mac", "mag", "mal"):
+        shown = told.recall(QUESTION, 5, variant=variant, window=window)  # type: ignore[arg-type]
+        for memory in range(1, 10):
+            told_why = told.why(QUESTION, memory, 5, variant=variant, window=window)  # type: ignore[arg-type]
+            assert told_why.recalled == (memory in ids(shown)), (variant, memory)
+            if told_why.recalled:
+                hit = shown[ids(shown).index(memory)]
+                place = ids(shown).index(memory) + 1
+                wanted = f"{variant} shows it at place {place} of {len(shown)}, from {hit.shown_from} memory"
+                assert told_why.stages[-1].detail == wanted
+    cold = told.why(QUESTION, 8, 5, variant="mac", window=window)
+    assert cold.stages[1].detail == "it is cold, and stands in the window"
+    lost = told.why(QUESTION, 4, 2, variant="mac", window=window)
+    assert lost.stages[-1].detail.startswith("mac shows 2 others with k = 2; by its score it ")
+    assert not told.why(QUESTION, 8, 5, variant="mac").recalled

@@ -27,10 +27,10 @@ __all__ = ["Arranged", "arranged", "asked_by"]
 
 @dataclass(frozen=True, slots=True)
 class Arranged:
-    """What to show, in order, as a look; and which of its slots come from the window."""
+    """What to show, in order, as a look; and which memory each of its slots is from."""
 
     look: Look
-    windowed: frozenset[int]
+    sources: dict[int, str]
 
 
 def asked_by(request: Request, evidence: Evidence, shelf: Shelf) -> Evidence:
@@ -69,8 +69,8 @@ def arranged(view: View, look: Look, request: Request) -> Arranged:
         parts=_parts(look.ranking, shown) if request.variant == "mac" else _branches(shown),
         support=look.ranking.support,
     )
-    windowed = frozenset(each.id for each in shown if each.source == "short_term")
-    return Arranged(replace(look, ranking=ranking, records=records), windowed)
+    sources = {each.id: each.source for each in shown}
+    return Arranged(replace(look, ranking=ranking, records=records), dict(sources))
 
 
 def _pinned(view: View, request: Request, allowed: NDArray[np.bool_]) -> list[int]:

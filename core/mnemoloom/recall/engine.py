@@ -67,10 +67,16 @@ class Recaller:
         if request.least is None or look.confidence >= request.least:
             wider = look is not first
             shown = arranged(view, look, replace(request, cold=request.cold or wider))
-            known = frozenset(first.ranking.slots[: request.k].tolist()) | shown.windowed if wider else None
+            windowed = {slot for slot, source in shown.sources.items() if source == "short_term"}
+            known = frozenset(first.ranking.slots[: request.k].tolist()) | windowed if wider else None
             hits = hits_of(view, shown.look, request, known=known)
-            hits = [replace(hit, short_term=view.shelf.slot_of(hit.id) in shown.windowed) for hit in hits]
+            hits = [replace(hit, short_term=view.shelf.slot_of(hit.id) in windowed) for hit in hits]
         return self._result(request, prepared, look, hits)
+
+    @staticmethod
+    def _shown(view: View, look: Look, request: Request) -> dict[int, str]:
+        """The slots that a variant shows, in order, and which memory each is from."""
+        return {} if request.variant == "memory" else arranged(view, look, request).sources
 
     @staticmethod
     def _result(request: Request, prepared: Prepared, look: Look, hits: list[Hit]) -> RecallResult:
@@ -91,6 +97,7 @@ class Recaller:
             shelf = view.shelf
             if _outdated(prepared.evidence, shelf):
                 return self.why(request, memory)
+            prepared = replace(prepared, evidence=asked_by(request, prepared.evidence, shelf))
             whole = replace(request, k=len(shelf.ids), exact=True)
             first, look = view.looks(whole, prepared, self._config.update_rule)
             second_look = look is not first
@@ -116,6 +123,9 @@ class Recaller:
                 trust=view.trust_of(shelf.slot_of(memory)),
                 crowded=look.crowded,
                 isolated=bool(isolated(view.connection, [memory])),
+                variant=request.variant,
+                shown=self._shown(view, look, replace(request, cold=request.cold or second_look)),
+                windowed=memory in request.window,
             )
             return explain(findings, memory)
 

