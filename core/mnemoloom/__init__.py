@@ -10,16 +10,19 @@
 from mnemoloom.__about__ import __version__
 from mnemoloom.chain import Proof, Seal, read_proof, read_seal
 from mnemoloom.clock import ManualClock, SystemClock
-from mnemoloom.config import AssistantProfile, ConcertProfile, Config, Guard, Limits, UpdateRule, WeightedProfile
+from mnemoloom.config import AssistantProfile, ConcertProfile, Config, Gate, Guard, Limits, UpdateRule, WeightedProfile
 from mnemoloom.errors import LoomError
 from mnemoloom.filters import where
+from mnemoloom.ingesting import IngestQueue
 from mnemoloom.memory import Memory
 from mnemoloom.ports import Embedder, TokenEmbedder, TokenVectors
 from mnemoloom.recall.calibration import Calibration
 from mnemoloom.recall.nearest import Nearest
 from mnemoloom.records import Draft, Erased, Explanation, Hit, RecallResult, Record, Stage, Tier
+from mnemoloom.short_term import ShortTerm
 from mnemoloom.statistics import Stats
 from mnemoloom.storage.verify import VerifyReport
+from mnemoloom.verbs.ingesting import Integrated
 
 __all__ = [
     "AssistantProfile",
@@ -30,8 +33,11 @@ __all__ = [
     "Embedder",
     "Erased",
     "Explanation",
+    "Gate",
     "Guard",
     "Hit",
+    "IngestQueue",
+    "Integrated",
     "Limits",
     "LoomError",
     "ManualClock",
@@ -41,6 +47,7 @@ __all__ = [
     "RecallResult",
     "Record",
     "Seal",
+    "ShortTerm",
     "Stage",
     "Stats",
     "SystemClock",

@@ -16,6 +16,7 @@ __all__ = [
     "ConcertProfile",
     "Config",
     "Durability",
+    "Gate",
     "Guard",
     "IndexSettings",
     "Limits",
@@ -237,6 +238,41 @@ class IndexSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """The write gate: turns between named speakers that tell too little are kept cold, out of ordinary recall.
+
+    Measured on LoCoMo: tests/benchmarks/README.md. In chats between a user and an assistant nothing is dropped, and
+    nothing that is pinned or comes with a tier of its own.
+
+    budget: the share of turns to write, the one knob; below a half a gate would lose more than it saves.
+    surprise, specifics, statement, answer: weights of the signals' z-scores, from a logistic regression on the evidence
+        in LoCoMo 26, 30 and 41–44, rounded.
+    gain: how fast the threshold moves, in z a turn.
+    first: turns of a speaker that are written whatever they say, while his means and spreads are not yet known.
+    """
+
+    budget: float = 0.825
+    surprise: float = 1.0
+    specifics: float = 0.7
+    statement: float = 0.35
+    answer: float = 0.5
+    gain: float = 0.1
+    first: int = 16
+
+    def __post_init__(self) -> None:
+        known = isinstance(self.budget, (int, float)) and not isinstance(self.budget, bool)
+        if not known or not 0.5 <= self.budget < 1.0:
+            raise ConfigError(
+                "Gate.budget must be the share of turns to write, from .5 and below 1 (.8 drops a fifth); "
+                f"got {self.budget!r}"
+            )
+        for name in ("surprise", "specifics", "statement", "answer"):
+            _within(self, name, 0.0, 10.0)
+        _within(self, "gain", 1e-6, 1.0)
+        _whole(self, "first", 1, 1 << 20)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """What a caller may pass in; beyond it, a ValidationError."""
 
@@ -293,6 +329,7 @@ class Config:
         `stats().waiting` counts them, and `reembed` encodes them. By default nothing is stored, and its error comes.
     update_rule: how newer statements take the place of older ones; None leaves the ranking as it is.
     index: how vectors are searched when there are many.
+    gate: what is not worth an index entry goes to the cold tier as it is written; None (the default) writes everything.
     """
 
     profile: str | Profile = "auto"
@@ -306,6 +343,7 @@ class Config:
     remember_unencoded: bool = False
     update_rule: UpdateRule | None = field(default_factory=UpdateRule)
     index: IndexSettings = field(default_factory=IndexSettings)
+    gate: Gate | None = None
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
@@ -315,6 +353,8 @@ class Config:
             profile_named(self.profile)
         if not (self.update_rule is None or isinstance(self.update_rule, UpdateRule)):
             raise ConfigError(f"Config.update_rule must be an UpdateRule or None; got {self.update_rule!r}")
+        if not (self.gate is None or isinstance(self.gate, Gate)):
+            raise ConfigError(f"Config.gate must be a Gate or None; got {self.gate!r}")
         if not (self.guard is None or isinstance(self.guard, Guard)):
             raise ConfigError(f"Config.guard must be a Guard or None; got {self.guard!r}")
         for name in ("recall_unencoded", "remember_unencoded"):

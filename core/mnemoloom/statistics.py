@@ -15,7 +15,7 @@ from mnemoloom.hgns import IndexReport
 from mnemoloom.opened import OpenStore
 from mnemoloom.recall.live import LiveShelf
 from mnemoloom.reembedding import count_waiting
-from mnemoloom.storage import memories
+from mnemoloom.storage import gates, memories
 
 __all__ = ["Stats", "gather"]
 
@@ -24,7 +24,8 @@ __all__ = ["Stats", "gather"]
 class Stats:
     """Counts and sizes.
 
-    memories, tiers, speakers, sessions, encoded, profile, index: of this namespace. The rest: of the whole store.
+    Those up to `gated` are of this namespace, the rest of the whole store.
+    gated: how many memories met the write gate, by the reason of its decision; "expected" ones were dropped.
     quarantined: memories of this namespace that are hidden, and not counted among the others.
     index: how its vectors are searched, and the recall that sampled queries measured.
     waiting: texts that the open embedder has not encoded. bytes: of all files. anchor: of the newest log entry.
@@ -37,6 +38,7 @@ class Stats:
     encoded: int
     profile: str
     index: IndexReport
+    gated: Mapping[str, int]
     namespaces: int
     encoder: str | None
     width: int | None
@@ -64,6 +66,7 @@ def gather(opened: OpenStore, live: LiveShelf) -> Stats:
             encoded=int(np.count_nonzero(alive & shelf.has_vector.values)),
             profile=shelf.profile_name(),
             index=shelf.index.report(),
+            gated=gates.count_reasons(connection, number),
             namespaces=len(memories.namespaces(connection)),
             encoder=facts.encoder,
             width=facts.width,

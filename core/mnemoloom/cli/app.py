@@ -106,6 +106,12 @@ def _add_remember(command: argparse.ArgumentParser) -> None:
     command.add_argument("--time", help="when it was said, in ISO 8601 (default: now)")
     command.add_argument("--metadata", metavar="JSON", help="a JSON object")
     command.add_argument("--id", metavar="ID", help="your own id; the same one again replaces the memory")
+    command.add_argument(
+        "--gate",
+        metavar="BUDGET",
+        type=float,
+        help="keep what named speakers say without telling much cold; the share to write, such as .825 (default: all)",
+    )
 
 
 def _add_recall(command: argparse.ArgumentParser) -> None:

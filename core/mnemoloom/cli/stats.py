@@ -34,6 +34,7 @@ def _described(screen: Screen, found: Stats, namespace: tuple[str, ...]) -> str:
     here = [
         ("memories", f"{found.memories:,}"),
         ("tiers", _counts(found.tiers)),
+        *([("write gate", _counts(found.gated))] if found.gated else []),
         ("speakers", _counts(found.speakers)),
         ("sessions", f"{found.sessions:,}"),
         ("encoded", f"{found.encoded:,}"),

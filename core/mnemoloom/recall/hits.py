@@ -42,6 +42,7 @@ def hits_of(view: View, look: Look, request: Request, *, known: frozenset[int] |
         if slot not in records:
             continue
         before, after = around.get(slot, _NOBODY)
+        level = levels.get(slot, {})
         hits.append(
             Hit(
                 record=records[slot],
@@ -52,7 +53,9 @@ def hits_of(view: View, look: Look, request: Request, *, known: frozenset[int] |
                 supersedes=tuple(older_of.get(slot, ())),
                 superseded_by=tuple(newer_of.get(slot, ())),
                 second_look=known is not None and slot not in known,
-                **levels.get(slot, {}),
+                score_l0=level.get("score_l0"),
+                score_l1=level.get("score_l1"),
+                score_l2=level.get("score_l2"),
             )
         )
     return hits
@@ -62,7 +65,8 @@ def _levels(shelf: Shelf, ranking: Ranking, slots: list[int]) -> dict[int, dict[
     """How near each slot is to the query, by the levels of the index that looked at it."""
     if ranking.vector is None or shelf.vectors.width is None:
         return {}
-    encoded = np.array([slot for slot in slots if shelf.has_vector.values[slot]], np.int64)
+    encoded = np.array(slots, np.int64)
+    encoded = encoded[shelf.has_vector.values[encoded]]
     cosines = shelf.vectors.scores_of(encoded, ranking.vector).tolist()
     levels = {slot: {"score_l0": cosine} for slot, cosine in zip(encoded.tolist(), cosines, strict=True)}
     if ranking.near is not None:

@@ -111,6 +111,9 @@ class View:
     def allowed(self, request: Request) -> NDArray[np.bool_]:
         """The slots that tier, time and filter let through; shape (slots,)."""
         allowed = self.shelf.eligible(cold=request.cold)
+        if len(request.window):
+            allowed = allowed.copy()
+            allowed[self.shelf.slots_of(np.sort(request.window))] = True
         if request.as_of is not None:
             allowed = allowed & (self.shelf.times.values <= request.as_of)
         if request.condition is not None:

@@ -58,6 +58,8 @@ class Ranking:
 
     def all_parts(self) -> list[dict[str, float]]:
         """The named parts of every score, in the order of the slots."""
+        if not self.parts:
+            return [{} for _ in self.slots]
         columns = [values.tolist() for values in self.parts.values()]
         return [dict(zip(self.parts, row, strict=True)) for row in zip(*columns, strict=True)]
 

@@ -25,6 +25,7 @@ from mnemoloom.recall.cues import Cues
 from mnemoloom.recall.echoes import is_question
 from mnemoloom.recall.labels import Labels
 from mnemoloom.recall.languages import cues_for
+from mnemoloom.recall.neural import NeuralMemory
 from mnemoloom.recall.speakers import Names, is_name, is_reply
 from mnemoloom.recall.tallies import Tallies
 from mnemoloom.titans import SurpriseState, surprise_step
@@ -91,6 +92,7 @@ class Shelf:
         self.after = Column(np.int32)
         self.chunk_slots = Column(np.int32)
         self._chunk_lengths = Column(np.float32)
+        self.neural = NeuralMemory()
         self._tallies: Tallies | None = None
         self._smoothed: dict[tuple[float, ...], Column[np.float32]] = {}
         self._derived: dict[object, Any] = {}
@@ -144,6 +146,7 @@ class Shelf:
             return
         self._tally(slot, Tallies.remove)
         self._smoothed.clear()
+        self.neural.begin_anew()
         self.alive[slot] = False
         self.index.remove(slot)
         before, after = int(self.before.values[slot]), int(self.after.values[slot])
@@ -162,6 +165,7 @@ class Shelf:
             return
         self._tally(slot, Tallies.remove)
         self.cold[slot] = cold
+        self.neural.begin_anew()
         self._tally(slot, Tallies.add)
         self._derived.clear()
 
@@ -172,6 +176,7 @@ class Shelf:
         self._tally(slot, Tallies.remove)
         self.codes.replace(slot, codes)
         self.index.replace(slot, vector)
+        self.neural.begin_anew()
         self.has_vector[slot] = True
         self._tally(slot, Tallies.add)
         self._derived.clear()
@@ -249,6 +254,19 @@ class Shelf:
         speakers = self.speakers.values if slots is None else self.speakers.values[slots]
         spoken: Mask = speakers == self._speakers.find(label)
         return spoken
+
+    def turns_of(self, session: str | None) -> NDArray[np.int64]:
+        """The slots of a session's living turns, oldest first; without a session, of those in the unnamed one."""
+        number = self._sessions.find(session)
+        if number is None:
+            return np.empty(0, np.int64)
+        spoken = (self.sessions.values > 0) | (self.speakers.values > 0)  # else a text that stands alone
+        return np.flatnonzero(self.alive.values & spoken & (self.sessions.values == number))
+
+    def newest_of(self, session: str | None) -> int:
+        """The id of the newest turn of a session, 0 if it has none."""
+        number = self._sessions.find(session)
+        return 0 if number is None else int(self.ids.values[self._last_of_session.get(number, 0)])
 
     def replies(self) -> Mask:
         """Messages of an assistant. Shape (slots,)."""

@@ -98,7 +98,26 @@ CREATE TABLE quarantine (memory INTEGER PRIMARY KEY REFERENCES memories (id) ON 
     STRICT;
 """
 
-_STEPS = (_M001_TABLES, _M002_LINKS, _M003_TAGS, _M004_CALLS, _M005_QUARANTINE)
+# Titans' memories: each speaker's write gate, what it decided about a memory, and which turns have been taken out of
+# short-term memory.
+_M006_TITANS = """
+CREATE TABLE gates (
+    namespace INTEGER NOT NULL REFERENCES namespaces (id),
+    speaker TEXT NOT NULL,
+    state TEXT NOT NULL,
+    PRIMARY KEY (namespace, speaker)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE gated (
+    memory INTEGER PRIMARY KEY REFERENCES memories (id) ON DELETE CASCADE,
+    written INTEGER NOT NULL,
+    z REAL NOT NULL,
+    threshold REAL NOT NULL,
+    reason TEXT NOT NULL
+) STRICT;
+CREATE TABLE taken (memory INTEGER PRIMARY KEY REFERENCES memories (id) ON DELETE CASCADE) STRICT;
+"""
+
+_STEPS = (_M001_TABLES, _M002_LINKS, _M003_TAGS, _M004_CALLS, _M005_QUARANTINE, _M006_TITANS)
 FORMAT = len(_STEPS)
 
 
