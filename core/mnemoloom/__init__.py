@@ -17,6 +17,8 @@ from mnemoloom.memory import Memory
 from mnemoloom.ports import Embedder, TokenEmbedder, TokenVectors
 from mnemoloom.recall.calibration import Calibration
 from mnemoloom.recall.nearest import Nearest
+from mnemoloom.recall.relating import Related
+from mnemoloom.recall.topics import Topic, Topics
 from mnemoloom.records import Draft, Erased, Explanation, Hit, RecallResult, Record, Stage, Tier
 from mnemoloom.statistics import Stats
 from mnemoloom.storage.verify import VerifyReport
@@ -39,6 +41,7 @@ __all__ = [
     "Proof",
     "RecallResult",
     "Record",
+    "Related",
     "Seal",
     "Stage",
     "Stats",
@@ -46,6 +49,8 @@ __all__ = [
     "Tier",
     "TokenEmbedder",
     "TokenVectors",
+    "Topic",
+    "Topics",
     "UpdateRule",
     "VerifyReport",
     "WeightedProfile",

@@ -57,6 +57,7 @@ class WeightedProfile:
     maxsim: weight of the late-interaction score, for the best `rerank` memories only.
     echo: taken from remembered questions that only repeat the query; they match best and answer nothing.
     recency: weight of the age rank; acts only when the query asks for the newest or the first.
+    activation: at most this much is added to what was recalled lately or often; nothing by default.
     context: share of the neighbours' vectors in a memory's dense key; 0 leaves the memory alone.
     strip_names: leave the speakers' names out of the query's words and vector.
     k1, b: BM25's saturation and length normalisation.
@@ -73,6 +74,7 @@ class WeightedProfile:
     rerank: int = 50
     recency: float = 0.3
     echo: float = 2.0
+    activation: float = 0.0
     context: float = 0.0
     strip_names: bool = True
     k1: float = 1.2
@@ -81,6 +83,7 @@ class WeightedProfile:
     def __post_init__(self) -> None:
         for name in ("dense", "lexical", "speaker", "date", "surprise", "maxsim", "recency", "echo", "context"):
             _within(self, name, 0.0, 10.0)
+        _within(self, "activation", 0.0, 1.0)
         _whole(self, "rerank", 1, 1000)
         _within(self, "k1", 0.01, 10.0)
         _within(self, "b", 0.0, 1.0)
@@ -107,12 +110,14 @@ class AssistantProfile:
     chunk: float = 0.3
     recency: float = 0.3
     echo: float = 2.0
+    activation: float = 0.0
     k1: float = 1.2
     b: float = 0.5
 
     def __post_init__(self) -> None:
         for name in ("dense", "lexical", "answered", "answered_asked", "chunk", "recency", "echo"):
             _within(self, name, 0.0, 10.0)
+        _within(self, "activation", 0.0, 1.0)
         _within(self, "k1", 0.01, 10.0)
         _within(self, "b", 0.0, 1.0)
 
@@ -230,6 +235,10 @@ class Config:
     open_namespaces: how many namespaces of a store are kept ready in memory, about 1 MB each and more with what they
         hold; the one that was not used for longest is let go, and loaded again when it is next asked.
     update_rule: how newer statements take the place of older ones; None leaves the ranking as it is.
+    vigilance: the least match of a memory with a topic that takes it in, a cosine with the common direction taken
+        away; the higher, the more topics. What is sorted already stays where it is.
+    feedback: how far a question is moved to where such questions found what was said to be `useful`; 0 leaves it.
+        Nothing is moved before something was.
     """
 
     profile: str | Profile = "auto"
@@ -238,6 +247,8 @@ class Config:
     encode_replies: bool = False
     open_namespaces: int = 256
     update_rule: UpdateRule | None = field(default_factory=UpdateRule)
+    vigilance: float = 0.35
+    feedback: float = 0.5
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
@@ -245,5 +256,7 @@ class Config:
             profile_named(self.profile)
         if not (self.update_rule is None or isinstance(self.update_rule, UpdateRule)):
             raise ConfigError(f"Config.update_rule must be an UpdateRule or None; got {self.update_rule!r}")
+        _within(self, "vigilance", -1.0, 1.0)
+        _within(self, "feedback", 0.0, 1.0)
         _whole(self, "token_width", 8, 1024)
         _whole(self, "open_namespaces", 1, 1 << 20)

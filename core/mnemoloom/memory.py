@@ -11,15 +11,17 @@ from mnemoloom.errors import ConfigError
 from mnemoloom.opened import OpenStore
 from mnemoloom.ports import Embedder
 from mnemoloom.verbs.asking import AskingVerbs
+from mnemoloom.verbs.browsing import BrowsingVerbs
 from mnemoloom.verbs.evidence import EvidenceVerbs
 from mnemoloom.verbs.keeping import KeepingVerbs
+from mnemoloom.verbs.learning import LearningVerbs
 from mnemoloom.verbs.reading import ReadingVerbs
 from mnemoloom.verbs.writing import WritingVerbs
 
 __all__ = ["Memory"]
 
 
-class Memory(WritingVerbs, AskingVerbs, ReadingVerbs, KeepingVerbs, EvidenceVerbs):
+class Memory(WritingVerbs, AskingVerbs, LearningVerbs, BrowsingVerbs, ReadingVerbs, KeepingVerbs, EvidenceVerbs):
     """A handle on one namespace of a store; may be shared between threads and event loops.
 
     Make one with `Memory.open`; close it, or use it in a `with` block. Every verb has an async twin whose

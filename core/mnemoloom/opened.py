@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TypeVar
 
+from mnemoloom.art import CentredConfig
 from mnemoloom.chain import Signer
 from mnemoloom.chain.keys import check_key
 from mnemoloom.clock import Clock
@@ -134,7 +135,11 @@ class OpenStore:
         with self._lock:
             if labels not in self._shelves:
                 self._shelves[labels] = LiveShelf(
-                    self.store, labels, self.analyzer, encode_replies=self.config.encode_replies
+                    self.store,
+                    labels,
+                    self.analyzer,
+                    encode_replies=self.config.encode_replies,
+                    topics=CentredConfig(vigilance=self.config.vigilance),
                 )
             return self._shelves[labels]
 

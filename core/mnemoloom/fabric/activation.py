@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mnemoloom.errors import ConfigError, ValidationError
 
-__all__ = ["Activation", "level", "prior", "use"]
+__all__ = ["Activation", "faded", "level", "prior", "use"]
 
 DAY = 86_400.0
 
@@ -62,6 +62,11 @@ def level(activation: Activation, *, now: float, half_life: float = 7 * DAY) -> 
         raise ConfigError(f"half_life must be a number of seconds above 0; got {half_life!r}")
     idle = np.maximum(0.0, now - activation.used) / half_life
     return (activation.levels * np.exp2(-idle)).astype(np.float32)
+
+
+def faded(level: float, idle: float, *, half_life: float = 7 * DAY) -> float:
+    """What is left of one memory's activation after `idle` seconds without use."""
+    return float(level * 2.0 ** (-idle / half_life))
 
 
 def prior(

@@ -8,17 +8,19 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mnemoloom.clock import Clock
 from mnemoloom.config import Config, Profile, profile_named
 from mnemoloom.errors import EmbedderError
+from mnemoloom.fabric import asked
 from mnemoloom.index.exact import unit_row
 from mnemoloom.recall.confidence import about_someone_else
 from mnemoloom.recall.encoding import Encoding
 from mnemoloom.recall.explain import Findings, explain
 from mnemoloom.recall.hits import hits_of
 from mnemoloom.recall.live import LiveShelf
-from mnemoloom.recall.looking import View
+from mnemoloom.recall.looking import SUPERSEDES, View
 from mnemoloom.recall.nearest import Nearest, by_cosine
 from mnemoloom.recall.parts import Evidence
 from mnemoloom.recall.query import read_query
@@ -28,9 +30,8 @@ from mnemoloom.recall.updates import asked_value
 from mnemoloom.records import Explanation, RecallResult, Record
 from mnemoloom.storage import memories
 
-__all__ = ["SUPERSEDES", "Recaller"]
+__all__ = ["Recaller"]
 
-SUPERSEDES = "supersedes"  # the kind of link from a newer statement to the one it takes the place of
 
 _LOG = logging.getLogger(__name__)
 
@@ -81,6 +82,8 @@ class Recaller:
                 second_look=second_look,
                 allowed=view.allowed(replace(request, cold=request.cold or second_look)),
                 as_of=request.as_of,
+                topics=request.topics,
+                topic=view.topic_of(shelf.slot_of(memory)) if request.topics else None,
                 ranking=look.ranking,
                 k=request.k,
                 pairs=look.pairs,
@@ -110,6 +113,10 @@ class Recaller:
             found = view.records(slots)
             return [found[slot] for slot in slots if slot in found]
 
+    def question(self, request: Request) -> NDArray[np.float32] | None:
+        """The unit row that a question is compared with, shape (d,); None without an encoder, or vectors to compare."""
+        return self._prepare(replace(request, profile="auto")).evidence.vector
+
     def nearest(self, request: Request, *, text: str | None, k: int | None) -> Nearest:
         """The memories nearest to the request's vector, or to a text. Raises EmbedderError, FilterError."""
         with self._live.reading() as (_, shelf, _number):
@@ -133,7 +140,8 @@ class Recaller:
             yield View(self._live, connection, shelf, number)
 
     def _prepare(self, request: Request) -> Prepared:
-        with self._live.reading() as (_, shelf, _):
+        with self._live.reading() as (connection, shelf, _):
+            learned = self._live.learned(connection) if self._config.feedback else None
             profile = self._profile(request, shelf)
             query = read_query(
                 request.query,
@@ -143,14 +151,16 @@ class Recaller:
                 cues=shelf.cues,
                 asker=request.asker,
             )
-            asked = asked_value(request.query, shelf.cues) if self._config.update_rule else None
+            value = asked_value(request.query, shelf.cues) if self._config.update_rule else None
             width = shelf.vectors.width
             self._tell_of_unencoded(shelf)
             if self._encoding is not None and self._live.follows is not None:
                 self._encoding.follow(self._live.follows)
         now = round(self._clock.now() * 1000)
         evidence = evidence_of(request, profile, query, encoding=self._encoding, width=width, now=now)
-        return Prepared(profile, query, evidence, asked)
+        if learned is not None and evidence.vector is not None and len(evidence.vector) == len(learned.weights):
+            evidence = replace(evidence, learned=asked(learned, evidence.vector, gain=self._config.feedback))
+        return Prepared(profile, query, evidence, value)
 
     def _tell_of_unencoded(self, shelf: Shelf) -> None:
         """Say once that texts wait for the encoder; the shelf knows, so that opening need not read the store."""

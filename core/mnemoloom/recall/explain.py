@@ -26,6 +26,7 @@ class Findings:
 
     second_look: whether the first search was not sure enough, so that this is what a wider one found.
     as_of: only what was said until then was allowed (ms).
+    topics: the topics asked for, if any; topic: the one that it is in.
     pairs: slots (newer, older) that contradict each other about what is asked; kinds: of which values it is asked.
     texts: those of the best, by slot.
     confidence: that memory holds an answer; least: what was asked for, if anything.
@@ -47,6 +48,8 @@ class Findings:
     confidence: float
     least: float | None
     as_of: int | None
+    topics: frozenset[int] | None
+    topic: int | None
 
 
 def explain(found: Findings, memory: int) -> Explanation:
@@ -79,6 +82,8 @@ def _stages(found: Findings, memory: int) -> Iterator[Stage]:
     yield Stage(name="namespace", passed=True, detail="it is in this namespace")
     cold = bool(shelf.cold.values[slot])
     yield Stage(name="tier", passed=not cold or found.cold_asked or found.second_look, detail=_tier(found, cold=cold))
+    if found.topics is not None:
+        yield Stage(name="topic", passed=found.topic in found.topics, detail=_topic(found))
     yield Stage(name="filter", passed=bool(found.allowed[slot]), detail=_filter(found))
     place = _place(found)
     yield Stage(name="candidates", passed=place is not None, detail=_words(found))
@@ -100,6 +105,12 @@ def _tier(found: Findings, *, cold: bool) -> str:
     if found.second_look:
         return "it is cold, and cold memories were searched because the others gave too little confidence"
     return "cold memories are recalled only with tier='cold'"
+
+
+def _topic(found: Findings) -> str:
+    place = "it is in no topic" if found.topic is None else f"it is in topic {found.topic}"
+    asked = sorted(found.topics or ())
+    return place if found.topic in asked else f"{place}; asked for: {', '.join(map(str, asked))}"
 
 
 def _filter(found: Findings) -> str:

@@ -24,13 +24,14 @@ class Request:
 
     cold: whether cold memories take part. vector: the caller's encoding of the query, instead of ours.
     exact: compare the query with every vector, however many there are. as_of: only what was said until then (ms).
-    least: the confidence below which there is no answer; None answers always.
+    least: the confidence below which there is no answer; None answers always. topics: only memories of these.
     """
 
     query: str
     k: int
     profile: str | Profile | None = None
     condition: Filter | None = None
+    topics: frozenset[int] | None = None
     cold: bool = False
     expand: int = 0
     asker: str | None = None
