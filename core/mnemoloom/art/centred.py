@@ -262,7 +262,7 @@ def _insert_between(state: CentredState, rows: Rows, vigilance: float) -> Placed
     """Show rows between two refreshes, with prototypes and mean standing still."""
     z = unit_rows(rows - state.mean)
     known = z @ state.prototypes.T
-    match = known.max(axis=1, initial=-1.0)
+    match = known.max(axis=1, initial=-1.0 if state.size else -np.inf)
     founders = _founders(z, match, vigilance)
     state.found(z[founders])
     among = z @ z[founders].T  # (n, new): a row sees the categories founded before it, and its own

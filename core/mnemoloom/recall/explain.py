@@ -91,10 +91,20 @@ def _stages(found: Findings, memory: int) -> Iterator[Stage]:
         return
     for detail in _updates(found):
         yield Stage(name="update", passed=True, detail=detail)
+    parts = found.ranking.parts_at(place)
+    for name, told in _LIFTS.items():
+        if parts.get(name):
+            yield Stage(name=name, passed=True, detail=f"{told}: {parts[name]:+.3f}")
     yield Stage(name="cut", passed=place < found.k, detail=_cut(found, place))
     if found.least is not None:
         detail = f"confidence {found.confidence:.2f}; at least {found.least:.2f} was asked for"
         yield Stage(name="confidence", passed=found.confidence >= found.least, detail=detail)
+
+
+_LIFTS = {
+    "activation": "it was recalled before",
+    "feedback": "questions like this one have learned where useful memories lie",
+}
 
 
 def _tier(found: Findings, *, cold: bool) -> str:

@@ -51,7 +51,7 @@ class Sorted:
         members = np.flatnonzero(self._counted)
         next_id = max(standing.next_id, int(self.cells[:, 0].max(initial=0)) + 1)
         self.state = state_of(shelf.vectors.values[members], self.cells[members, 0], next_id=next_id, config=config)
-        self.cells[~np.isin(self.cells[:, 1], self.state.ids), 1] = NONE  # the second best may be gone
+        self._mend()
 
     @property
     def waiting(self) -> Ids:
@@ -68,15 +68,17 @@ class Sorted:
         return not (held & ~self._counted).any()  # a memory that lost its vector and has one again
 
     def take_in(self) -> topics.Places:
-        """Sort what waits, in the order in which it was remembered; where it went."""
+        """Sort what waits, in the order in which it was remembered; where it went.
+
+        Mean and prototypes are taken anew before and after, so that a store that was opened again sorts alike.
+        """
         slots, rows = self.waiting, self.shelf.vectors.values
         if self.state.width != rows.shape[1]:
             empty = CentredState(rows.shape[1])  # the first vector has come
             empty.next_id = self.state.next_id
             self.state = empty
-        self._let_go()
-        resume(self.state, self._config)
         placed = insert(self.state, rows[slots], self._config)
+        resume(self.state, self._config)
         room = len(self.shelf.ids)
         self.cells = np.concatenate((self.cells, np.full((room - len(self.cells), 2), NONE)))
         self._counted = np.concatenate((self._counted, np.zeros(room - len(self._counted), np.bool_)))
@@ -102,14 +104,20 @@ class Sorted:
         """The slots of some topics, shape (slots,)."""
         return np.isin(self.of_slots(), list(wanted))
 
-    def _let_go(self) -> None:
+    def let_go(self) -> None:
         """Take what is no longer there out of its topic."""
         kept = (self.shelf.alive.values & self.shelf.has_vector.values)[: len(self.cells)]
         gone = np.flatnonzero(self._counted & ~kept)
         if len(gone):
             remove(self.state, self.shelf.vectors.values[gone], self.cells[gone, 0])
             self._counted[gone] = False
-            self.cells[gone] = NONE
+            resume(self.state, self._config)
+            self._mend()
+        self.cells[~self.shelf.alive.values[: len(self.cells)]] = NONE
+
+    def _mend(self) -> None:
+        """Take out second best topics that are gone."""
+        self.cells[~np.isin(self.cells[:, 1], self.state.ids), 1] = NONE
 
 
 def read_sorted(
@@ -118,6 +126,7 @@ def read_sorted(
     """The topics of a namespace as they are stored: `known`, if it is still that, or read anew."""
     standing = topics.standing(connection, number)
     if known is not None and known.fits(shelf, standing.version):
+        known.let_go()
         return known
     return Sorted(shelf, topics.places(connection, number), standing, config)
 

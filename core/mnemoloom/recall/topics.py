@@ -90,7 +90,7 @@ def sort_waiting(store: Store, live: LiveShelf) -> None:
             if len(shelf):
                 raise EmbedderError(
                     "topics are made of vectors, and no memory of this namespace has one; "
-                    "open the memory with embedder=… and call reembed"
+                    "open the memory with embedder=… and call reembed (`mnemoloom reembed --embedder …`)"
                 )
             return
         if not len(known.waiting):
