@@ -68,9 +68,9 @@ def with_before(noted: Mapping[int, Used], before: Mapping[int, tuple[int, float
 
 
 def _together(earlier: Used, later: Used) -> Used:
-    """One use after another: the earlier activation has faded since."""
+    """One use after another: the earlier activation has faded since, unless the clock was set back."""
     idle = max(0, later.time - earlier.time) / 1000
-    return Used(max(earlier.time, later.time), faded(earlier.active, idle) + later.active)
+    return Used(later.time, faded(earlier.active, idle) + later.active)
 
 
 def _stored(connection: sqlite3.Connection, shelf: Shelf, number: int) -> Activation:
