@@ -161,9 +161,9 @@ def _terms(shelf: Shelf, members: Ids, cells: Ids) -> dict[int, tuple[str, ...]]
     return {topic: tuple(spelled[term] for term in found) for topic, found in told.items()}
 
 
-def _holders(shelf: Shelf, terms: Iterable[str], slots: Ids) -> dict[str, list[int]]:
+def _holders(shelf: Shelf, terms: Sequence[str], slots: Ids) -> dict[str, list[int]]:
     """By term a few of the slots that hold it."""
-    return {term: slots[shelf.holders(term, slots)][:_READ].tolist() for term in terms}
+    return {term: slots[held][:_READ].tolist() for term, held in zip(terms, shelf.holders(terms, slots), strict=True)}
 
 
 def _records(connection: sqlite3.Connection, live: LiveShelf, shelf: Shelf, slots: Iterable[int]) -> dict[int, Record]:
