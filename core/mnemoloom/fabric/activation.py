@@ -75,5 +75,9 @@ def prior(
     """What use adds to each memory's score, shape (n,), in [0, weight)."""
     if not 0.0 <= weight <= 1.0:
         raise ConfigError(f"weight must be in [0, 1]; got {weight!r}")
-    active = level(activation, now=now, half_life=half_life)
-    return (np.float32(weight) * (active / (1.0 + active))).astype(np.float32)
+    used = np.flatnonzero(activation.levels)  # most memories of a large store never were
+    few = Activation(activation.levels[used], activation.used[used])
+    active = level(few, now=now, half_life=half_life)
+    added = np.zeros(len(activation.levels), np.float32)
+    added[used] = np.float32(weight) * (active / (1.0 + active))
+    return added
