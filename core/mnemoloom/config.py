@@ -16,6 +16,7 @@ __all__ = [
     "ConcertProfile",
     "Config",
     "Durability",
+    "Guard",
     "Limits",
     "Profile",
     "UpdateRule",
@@ -224,6 +225,27 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Guard:
+    """How long to wait for an encoder, and when to leave it alone.
+
+    deadline: seconds that a call may take for each of its texts; None waits for ever. Generous, because a model may
+        have to be loaded first, and a slow machine may take seconds for a long text.
+    failures: how many errors in a row open the circuit breaker; a missed deadline opens it at once.
+    cool_down: seconds until one call is let through again.
+    """
+
+    deadline: float | None = 120.0
+    failures: int = 5
+    cool_down: float = 10.0
+
+    def __post_init__(self) -> None:
+        if self.deadline is not None:
+            _within(self, "deadline", 1e-3, 1e6)
+        _whole(self, "failures", 1, 1 << 20)
+        _within(self, "cool_down", 1e-3, 1e6)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Settings of one handle.
 
@@ -234,6 +256,14 @@ class Config:
         the message that they answer; encoding them is most of the work in such a chat.
     open_namespaces: how many namespaces of a store are kept ready in memory, about 1 MB each and more with what they
         hold; the one that was not used for longest is let go, and loaded again when it is next asked.
+    per_source: the share of the hits, from 0 to 1 and at least one, that may come of one source; None sets no bound.
+        Off, because many good stores hold a single source. Memories without a source are not bounded.
+    guard: the deadline and the circuit breaker of the encoder; None asks it as it is.
+    recall_unencoded: when the encoder is down, answer by words, names and dates; `RecallResult.degraded` says so. False
+        lets its error through. Down is an encoder that cannot be reached, is too slow, says that it failed, or is
+        left alone by the guard; one that answers with nonsense is not, and its error always comes through.
+    remember_unencoded: when the encoder is down, keep texts without vectors, to be found by their words;
+        `stats().waiting` counts them, and `reembed` encodes them. By default nothing is stored, and its error comes.
     update_rule: how newer statements take the place of older ones; None leaves the ranking as it is.
     vigilance: the least match of a memory with a topic that takes it in, a cosine with the common direction taken
         away; the higher, the more topics. What is sorted already stays where it is.
@@ -246,6 +276,10 @@ class Config:
     token_width: int = 64
     encode_replies: bool = False
     open_namespaces: int = 256
+    per_source: float | None = None
+    guard: Guard | None = field(default_factory=Guard)
+    recall_unencoded: bool = True
+    remember_unencoded: bool = False
     update_rule: UpdateRule | None = field(default_factory=UpdateRule)
     vigilance: float = 0.35
     feedback: float = 0.5
@@ -258,5 +292,12 @@ class Config:
             raise ConfigError(f"Config.update_rule must be an UpdateRule or None; got {self.update_rule!r}")
         _within(self, "vigilance", -1.0, 1.0)
         _within(self, "feedback", 0.0, 1.0)
+        if not (self.guard is None or isinstance(self.guard, Guard)):
+            raise ConfigError(f"Config.guard must be a Guard or None; got {self.guard!r}")
+        for name in ("recall_unencoded", "remember_unencoded"):
+            if not isinstance(getattr(self, name), bool):
+                raise ConfigError(f"Config.{name} must be True or False; got {getattr(self, name)!r}")
+        if self.per_source is not None:
+            _within(self, "per_source", 0.0, 1.0)
         _whole(self, "token_width", 8, 1024)
         _whole(self, "open_namespaces", 1, 1 << 20)

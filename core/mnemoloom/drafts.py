@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields
 from hashlib import blake2b, sha256
 from typing import Any
@@ -16,11 +16,13 @@ from mnemoloom.clock import last_millis, to_millis
 from mnemoloom.config import Limits
 from mnemoloom.errors import MetadataError, NamespaceError, TextError, ValidationError, VectorError
 from mnemoloom.records import Draft, Tier
+from mnemoloom.trust import check_trust
 
 __all__ = [
     "CheckedDraft",
     "check_count",
     "check_draft",
+    "check_label",
     "check_moment",
     "check_namespace",
     "check_text",
@@ -29,6 +31,7 @@ __all__ = [
     "raw_row",
 ]
 
+_MOST_ORIGINS = 10_000
 SHORTEST_VECTOR = 1e-30  # below this, its direction is rounding
 _FIELDS = frozenset(field.name for field in fields(Draft))
 
@@ -50,6 +53,7 @@ class CheckedDraft:
     pinned: bool
     source: str | None
     trust: str
+    derived_from: tuple[int | str, ...] = ()
 
 
 def check_draft(value: Draft | Mapping[str, Any] | str, *, limits: Limits, now: int) -> CheckedDraft:
@@ -77,7 +81,8 @@ def check_draft(value: Draft | Mapping[str, Any] | str, *, limits: Limits, now: 
         tier=Tier.PERSISTENT if draft.pinned else check_tier(draft.tier),
         pinned=draft.pinned,
         source=_label(draft.source, "source", limits),
-        trust=_label(draft.trust, "trust", limits) or "user",
+        trust=check_trust(draft.trust),
+        derived_from=_origins(draft.derived_from),
     )
 
 
@@ -131,6 +136,26 @@ def raw_row(vector: Any) -> NDArray[np.float32]:  # noqa: ANN401 - an untrusted 
     if not math.sqrt(np.dot(row.astype(np.float64), row)) > SHORTEST_VECTOR:
         raise VectorError(f"a vector must not be all zeros, nor shorter than {SHORTEST_VECTOR}")
     return row
+
+
+def check_label(label: object, name: str, *, limits: Limits) -> str:
+    """`label` if it may be stored as one; raises ValidationError."""
+    checked = _label(label, name, limits)
+    if checked is None:
+        raise ValidationError(f"{name} must be a string; got None")
+    return checked
+
+
+def _origins(keys: object) -> tuple[int | str, ...]:
+    if isinstance(keys, (str, bytes, Mapping)) or not isinstance(keys, Iterable):
+        raise ValidationError(f"derived_from must be a list of ids; got {type(keys).__name__}")
+    given = tuple(keys)
+    for key in given:
+        if isinstance(key, bool) or not isinstance(key, (int, str)):
+            raise ValidationError(f"derived_from must hold ids (int) or external ids (str); got {type(key).__name__}")
+    if len(given) > _MOST_ORIGINS:
+        raise ValidationError(f"derived_from must hold at most {_MOST_ORIGINS} ids; got {len(given)}")
+    return given
 
 
 def _checked_bytes(text: object, *, limits: Limits, name: str) -> bytes:

@@ -16,12 +16,22 @@ from mnemoloom.verbs.evidence import EvidenceVerbs
 from mnemoloom.verbs.keeping import KeepingVerbs
 from mnemoloom.verbs.learning import LearningVerbs
 from mnemoloom.verbs.reading import ReadingVerbs
+from mnemoloom.verbs.screening import ScreeningVerbs
 from mnemoloom.verbs.writing import WritingVerbs
 
 __all__ = ["Memory"]
 
 
-class Memory(WritingVerbs, AskingVerbs, LearningVerbs, BrowsingVerbs, ReadingVerbs, KeepingVerbs, EvidenceVerbs):
+class Memory(
+    WritingVerbs,
+    AskingVerbs,
+    LearningVerbs,
+    BrowsingVerbs,
+    ReadingVerbs,
+    KeepingVerbs,
+    EvidenceVerbs,
+    ScreeningVerbs,
+):
     """A handle on one namespace of a store; may be shared between threads and event loops.
 
     Make one with `Memory.open`; close it, or use it in a `with` block. Every verb has an async twin whose

@@ -55,6 +55,7 @@ class OpenStore:
                 token_width=(facts.token_width if same else None) or config.token_width,
                 width=facts.width if same else None,
                 projection=facts.projection if same else None,
+                guard=config.guard,
             )
         self.analyzer = Analyzer(config.language)
         self._shelves: dict[tuple[str, ...], LiveShelf] = {}

@@ -12,11 +12,11 @@ import secrets
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -26,7 +26,7 @@ import numpy as np
 from mnemoloom.bundle import BundleReader, BundleWriter, disk_errors
 from mnemoloom.chain.anchors import SALT_BYTES
 from mnemoloom.config import Limits
-from mnemoloom.drafts import check_draft
+from mnemoloom.drafts import check_draft, check_label
 from mnemoloom.errors import (
     CorruptionError,
     DimensionMismatchError,
@@ -36,7 +36,9 @@ from mnemoloom.errors import (
 )
 from mnemoloom.storage import memories
 from mnemoloom.storage.facts import CALLER, StoreFacts, read_facts, write_fact
+from mnemoloom.storage.lineage import derive, lineage
 from mnemoloom.storage.memories import NewMemory
+from mnemoloom.storage.quarantine import isolate
 
 if TYPE_CHECKING:
     from mnemoloom.opened import OpenStore
@@ -49,11 +51,12 @@ Progress = Callable[[int, int], None]
 
 _LINES = """
 SELECT m.id, p.text, m.speaker, m.session, m.time, m.created, u.accessed, m.metadata, m.tier, m.pinned, m.external_id,
-       m.source, m.trust, m.surprise, p.id, p.vector, p.variant, p.encoder, p.tokens,
-       (SELECT count(*) FROM memories o WHERE o.payload = p.id) > 1
+       m.source, m.trust, m.surprise, p.id, p.vector, p.variant, p.encoder, p.tokens, p.pointer,
+       (SELECT count(*) FROM memories o WHERE o.payload = p.id) > 1, m.id IN (SELECT memory FROM quarantine)
 FROM memories m JOIN payloads p ON p.id = m.payload LEFT JOIN usage u ON u.memory = m.id
 WHERE m.namespace = ? ORDER BY m.id
 """
+_ONE_LINE = _LINES.replace("ORDER BY m.id", "AND m.id = ?")
 _BATCH = 256  # memories
 _BATCH_BYTES = 8 << 20  # of texts, vectors and codes
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -83,13 +86,16 @@ class ImportReport:
     encoder: str | None
 
 
-def export_bundle(memory: Handle, folder: str | Path, *, progress: Progress | None = None) -> ExportReport:
+def export_bundle(
+    memory: Handle, folder: str | Path, *, progress: Progress | None = None, only: Sequence[int] | None = None
+) -> ExportReport:
     """Write the memories of a namespace to a new folder; nothing is left behind when it fails.
 
     Parameters
     ----------
     folder: where the bundle goes; must not exist, or be an empty folder.
     progress: called with (done, total).
+    only: the ids of the memories to write, rising; all of the namespace's otherwise.
 
     Raises
     ------
@@ -102,7 +108,7 @@ def export_bundle(memory: Handle, folder: str | Path, *, progress: Progress | No
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
         try:
-            report = _write(memory, partial, target, progress)
+            report = _write(memory, partial, target, progress, only)
             if target.exists():
                 target.rmdir()  # Windows does not rename onto a folder, not even an empty one
             os.rename(partial, target)
@@ -156,7 +162,9 @@ def import_bundle(
 # -- out ----------------------------------------------------------------------------------------------
 
 
-def _write(memory: Handle, partial: Path, target: Path, progress: Progress | None) -> ExportReport:
+def _write(
+    memory: Handle, partial: Path, target: Path, progress: Progress | None, only: Sequence[int] | None
+) -> ExportReport:
     noted = memory._live.accessed()
     with ExitStack() as stack:
         connection = stack.enter_context(memory._opened.store.snapshot())
@@ -164,15 +172,39 @@ def _write(memory: Handle, partial: Path, target: Path, progress: Progress | Non
         writer = stack.enter_context(BundleWriter(partial, token_width=facts.token_width or 0))
         number = memories.namespace_number(connection, memory.namespace)
         total = sum(memories.tier_counts(connection, number or 0).values())
+        total = total + memories.count_isolated(connection, number or 0) if only is None else len(only)
         shared: dict[int, tuple[int, tuple[int, int] | None]] = {}
-        for row in connection.execute(_LINES, (number or 0,)):
-            writer.add_line(_line(row, facts, writer, shared, noted))
+        origins = _origins(connection) if only is None else {}  # the links of a damaged store may not be readable
+        lines: dict[int, int] = {}  # memory to line, counted from 1
+        rows = connection.execute(_LINES, (number or 0,)) if only is None else _each(connection, number or 0, only)
+        for row in rows:
+            lines[row[0]] = writer.memories + 1
+            marks = _marks(isolated=bool(row[-1]), origins=[lines[each] for each in origins.get(row[0], ())])
+            writer.add_line(_line(row[:-1], facts, writer, shared, noted) | marks)
             if progress and (writer.memories % _BATCH == 0 or writer.memories == total):
                 progress(writer.memories, total)
         size = writer.finish(encoder=facts.encoder, width=facts.width, projection=facts.projection)
         return ExportReport(
             folder=target, memories=writer.memories, vectors=writer.rows, encoder=facts.encoder, bytes=size
         )
+
+
+def _origins(connection: sqlite3.Connection) -> dict[int, list[int]]:
+    """What each memory was derived from, ascending."""
+    found: dict[int, list[int]] = {}
+    for memory, origin in sorted(lineage(connection)):
+        found.setdefault(memory, []).append(origin)
+    return found
+
+
+def _marks(*, isolated: bool, origins: list[int]) -> dict[str, Any]:
+    return ({"quarantined": True} if isolated else {}) | ({"derived_from": origins} if origins else {})
+
+
+def _each(connection: sqlite3.Connection, number: int, ids: Sequence[int]) -> Iterator[tuple[Any, ...]]:
+    """The rows of `_LINES` of some memories, each looked up by itself: those between may not be readable."""
+    for memory in ids:
+        yield from connection.execute(_ONE_LINE, (number, memory))
 
 
 def _line(
@@ -184,11 +216,13 @@ def _line(
 ) -> dict[str, Any]:
     """A row of `_LINES` as an object; its vector and codes go to their files when they come up first."""
     memory, text, speaker, session, time, created, accessed, metadata, tier, pinned, external_id = row[:11]
-    source, trust, surprise, payload, vector, variant, encoder, codes, is_shared = row[11:]
+    source, trust, surprise, payload, vector, variant, encoder, codes, pointer, is_shared = row[11:]
     # Vectors of an encoder that the store has left behind compare with nothing, there as here.
     usable = vector is not None and facts.usable(encoder) and len(vector) == 4 * (facts.width or 0)
     place = shared.get(payload)
     try:
+        if sha256(text.encode()).digest() != pointer:
+            raise ValueError("its text is not the one that was remembered")
         if usable and place is None:
             place = (writer.add_row(vector), None if codes is None else writer.add_codes(codes))
             if is_shared:
@@ -212,8 +246,8 @@ def _line(
             "encoder": encoder if place else None,
             "tokens": list(place[1]) if place and place[1] else None,
         }
-    except (ValueError, OverflowError) as error:
-        raise CorruptionError(f"memory {memory} holds values that cannot be read: {error}") from error
+    except (ValueError, OverflowError, TypeError, AttributeError) as error:
+        raise CorruptionError(f"memory {memory} is damaged: {error}") from error
 
 
 # -- in -----------------------------------------------------------------------------------------------
@@ -269,9 +303,13 @@ def _mismatch(stored: str, offered: str, what: str) -> EmbedderMismatchError:
 
 @dataclass(frozen=True, slots=True)
 class _Line:
+    """A line as a memory to store; `origins` are the numbers of the lines that it was derived from."""
+
     number: int
     memory: NewMemory
     accessed: int | None
+    isolated: bool
+    origins: tuple[int, ...]
 
     @property
     def size(self) -> int:
@@ -330,6 +368,7 @@ class _Intake:
         self._rows = _Rows(bundle)
         self._now = opened.now()
         self._unnamed: dict[bytes, dict[_Event, list[int]]] = {}
+        self._ids: dict[int, int] = {}  # line to memory
         self._replaced = self._skipped = self._added = 0
 
     def run(self, existing: Conflict, progress: Progress | None) -> ImportReport:
@@ -362,6 +401,8 @@ class _Intake:
                 number,
                 _new_memory(value, self._rows, self._bundle.manifest.encoder, limits),
                 _moment(value, "accessed"),
+                _is_isolated(value),
+                _lines_before(value, number),
             )
         except ValidationError as error:
             raise ImportFormatError(f"memories.jsonl line {number}: {error}") from error
@@ -372,6 +413,12 @@ class _Intake:
         signer = self._opened.signer
         ids, _, poorer = memories.insert(self._connection, self._number, self._labels, new, signer=signer)
         memories.update_vectors(self._connection, self._number, poorer, now=self._now, signer=signer)
+        self._ids.update((line.number, memory) for line, memory in zip(wanted, ids, strict=True))
+        for line, memory in zip(wanted, ids, strict=True):
+            origins = sorted({self._ids[each] for each in line.origins if each in self._ids})
+            derive(self._connection, self._number, memory, origins, now=self._now, signer=signer)
+        hidden = [memory for line, memory in zip(wanted, ids, strict=True) if line.isolated]
+        isolate(self._connection, self._number, hidden, now=self._now, signer=signer)
         seen = [(memory, line.accessed) for memory, line in zip(ids, wanted, strict=True)]
         memories.touch(self._connection, [(memory, moment) for memory, moment in seen if moment is not None])
         self._added += len(ids)
@@ -397,6 +444,7 @@ class _Intake:
                     f"memories.jsonl line {line.number}: this namespace has a memory with external_id {name!r} already"
                 )
             elif existing == "skip":
+                self._ids[line.number] = memory
                 self._skipped += 1
             else:
                 memories.delete(self._connection, self._number, memory, now=self._now, signer=self._opened.signer)
@@ -416,10 +464,9 @@ class _Intake:
 
 def _new_memory(value: dict[str, Any], rows: _Rows, encoder: str | None, limits: Limits) -> NewMemory:
     """A line as a memory to store. Raises ValidationError."""
-    names = ("text", "speaker", "session", "metadata", "external_id", "source", "trust", "tier", "pinned")
+    names = ("text", "speaker", "session", "metadata", "external_id", "source", "tier", "pinned")
     draft = check_draft({name: value[name] for name in names}, limits=limits, now=0)
-    if value["trust"] is None:
-        raise ImportFormatError("trust must be a string; got None")
+    trust = check_label(value["trust"], "trust", limits=limits)  # a store from before the vocabulary has others
     surprise = value["surprise"]
     if type(surprise) not in (int, float) or not isfinite(surprise) or surprise < 0:
         raise ImportFormatError(f"surprise must be a finite number from 0; got {surprise!r}")
@@ -445,10 +492,24 @@ def _new_memory(value: dict[str, Any], rows: _Rows, encoder: str | None, limits:
         pinned=draft.pinned,
         created=created,
         source=draft.source,
-        trust=draft.trust,
+        trust=trust,
         surprise=float(surprise),
         salt=secrets.token_bytes(SALT_BYTES),
     )
+
+
+def _is_isolated(value: dict[str, Any]) -> bool:
+    if value.get("quarantined", True) is not True:
+        raise ImportFormatError("quarantined must be true, or left out")
+    return "quarantined" in value
+
+
+def _lines_before(value: dict[str, Any], number: int) -> tuple[int, ...]:
+    """The numbers of earlier lines that a line names as its origins."""
+    named = value.get("derived_from", [])
+    if not isinstance(named, list) or any(type(each) is not int or not 0 < each < number for each in named):
+        raise ImportFormatError("derived_from must be a list of the numbers of earlier lines")
+    return tuple(named)
 
 
 def _check_encoder(claimed: object, encoder: str | None, vector: bytes | None, variant: bytes) -> None:

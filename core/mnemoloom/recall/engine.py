@@ -16,7 +16,7 @@ from mnemoloom.errors import EmbedderError
 from mnemoloom.fabric import asked
 from mnemoloom.index.exact import unit_row
 from mnemoloom.recall.confidence import about_someone_else
-from mnemoloom.recall.encoding import Encoding
+from mnemoloom.recall.encoding import Encoding, is_down
 from mnemoloom.recall.explain import Findings, explain
 from mnemoloom.recall.hits import hits_of
 from mnemoloom.recall.live import LiveShelf
@@ -29,6 +29,7 @@ from mnemoloom.recall.shelf import Shelf
 from mnemoloom.recall.updates import asked_value
 from mnemoloom.records import Explanation, RecallResult, Record
 from mnemoloom.storage import memories
+from mnemoloom.storage.quarantine import isolated
 
 __all__ = ["Recaller"]
 
@@ -60,6 +61,7 @@ class Recaller:
             hits=tuple(hits),
             confidence=look.confidence,
             about_someone_else=about_someone_else(look.ranking.support),
+            degraded=prepared.degraded,
         )
 
     def why(self, request: Request, memory: int) -> Explanation:
@@ -91,6 +93,10 @@ class Recaller:
                 texts={slot: record.text for slot, record in look.records.items()},
                 confidence=look.confidence,
                 least=request.least,
+                trusted=request.trusted,
+                trust=view.trust_of(shelf.slot_of(memory)),
+                crowded=look.crowded,
+                isolated=bool(isolated(view.connection, [memory])),
             )
             return explain(findings, memory)
 
@@ -114,8 +120,14 @@ class Recaller:
             return [found[slot] for slot in slots if slot in found]
 
     def question(self, request: Request) -> NDArray[np.float32] | None:
-        """The unit row that a question is compared with, shape (d,); None without an encoder, or vectors to compare."""
-        return self._prepare(replace(request, profile="auto")).evidence.vector
+        """The unit row that a question is compared with, shape (d,); None without an encoder, or vectors to compare.
+
+        Raises EmbedderError, also where recall would answer by words alone.
+        """
+        prepared = self._prepare(replace(request, profile="auto"))
+        if prepared.degraded is not None:
+            raise EmbedderError(prepared.degraded)
+        return prepared.evidence.vector
 
     def nearest(self, request: Request, *, text: str | None, k: int | None) -> Nearest:
         """The memories nearest to the request's vector, or to a text. Raises EmbedderError, FilterError."""
@@ -157,10 +169,18 @@ class Recaller:
             if self._encoding is not None and self._live.follows is not None:
                 self._encoding.follow(self._live.follows)
         now = round(self._clock.now() * 1000)
-        evidence = evidence_of(request, profile, query, encoding=self._encoding, width=width, now=now)
+        degraded = None
+        try:
+            evidence = evidence_of(request, profile, query, encoding=self._encoding, width=width, now=now)
+        except (EmbedderError, ConnectionError, TimeoutError) as error:
+            if not (self._config.recall_unencoded and is_down(error)):
+                raise
+            degraded = f"the question could not be encoded: {error}"
+            _LOG.warning("a question is answered by words alone: %s", type(error).__name__)
+            evidence = evidence_of(request, profile, query, encoding=None, width=width, now=now)
         if learned is not None and evidence.vector is not None and len(evidence.vector) == len(learned.weights):
             evidence = replace(evidence, learned=asked(learned, evidence.vector, gain=self._config.feedback))
-        return Prepared(profile, query, evidence, value)
+        return Prepared(profile, query, evidence, value, degraded)
 
     def _tell_of_unencoded(self, shelf: Shelf) -> None:
         """Say once that texts wait for the encoder; the shelf knows, so that opening need not read the store."""

@@ -27,6 +27,8 @@ def hits_of(view: View, look: Look, request: Request, *, known: frozenset[int] |
     beside = {each for pair in around.values() for side in pair for each in side}
     lacking = beside.union(slots) - look.records.keys()
     records = {**look.records, **view.records(lacking)} if lacking else look.records
+    trusted = request.trusted
+    shown = {slot for slot, record in records.items() if trusted is None or record.trust in trusted}
     ids = view.shelf.ids.values
     older_of: dict[int, list[int]] = {}
     newer_of: dict[int, list[int]] = {}
@@ -43,8 +45,8 @@ def hits_of(view: View, look: Look, request: Request, *, known: frozenset[int] |
                 record=records[slot],
                 score=sum(parts.values()),
                 parts=parts,
-                before=tuple(records[each] for each in before if each in records),
-                after=tuple(records[each] for each in after if each in records),
+                before=tuple(records[each] for each in before if each in shown),
+                after=tuple(records[each] for each in after if each in shown),
                 supersedes=tuple(older_of.get(slot, ())),
                 superseded_by=tuple(newer_of.get(slot, ())),
                 second_look=known is not None and slot not in known,

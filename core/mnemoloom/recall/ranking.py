@@ -46,6 +46,11 @@ class Ranking:
         """The score of the memory at a place, counted from 0."""
         return sum(self.parts_at(place).values())
 
+    def only(self, kept: Mask) -> Ranking:
+        """The same without some of its places; `kept` of shape (len(slots),)."""
+        parts = {name: values[kept] for name, values in self.parts.items()}
+        return Ranking(slots=self.slots[kept], parts=parts, support=self.support)
+
     def all_parts(self) -> list[dict[str, float]]:
         """The named parts of every score, in the order of the slots."""
         columns = [values.tolist() for values in self.parts.values()]

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from mnemoloom.errors import CorruptionError, LoomError, StorageFailure, StoreLockedError
 
-__all__ = ["translated"]
+__all__ = ["tells_damage", "translated"]
 
 _DAMAGED = ("malformed", "not a database", "corrupt", "could not decode")
 _BUSY = ("locked", "busy")
@@ -25,9 +25,14 @@ def translated(where: str) -> Iterator[None]:
         raise CorruptionError(f"{where} holds text that is not UTF-8") from error
 
 
+def tells_damage(error: sqlite3.Error | UnicodeDecodeError) -> bool:
+    """Whether what was read is damaged, and not only out of reach."""
+    return isinstance(error, UnicodeDecodeError) or any(word in str(error).lower() for word in _DAMAGED)
+
+
 def _ours(error: sqlite3.Error, where: str) -> LoomError:
     said = str(error).lower()
-    if any(word in said for word in _DAMAGED):
+    if tells_damage(error):
         return CorruptionError(f"{where} is damaged: {error}")
     if any(word in said for word in _BUSY):
         return StoreLockedError(f"{where} is busy: {error}")

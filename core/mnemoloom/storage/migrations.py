@@ -63,7 +63,8 @@ CREATE TABLE log (
 ) STRICT;
 """
 
-# What recall found out about pairs of memories: evidence, not truth, and gone with either of them.
+# Pairs of memories: what recall found out about them (evidence, not truth), and what was derived from what, which the
+# log tells, too. Gone with either of them.
 _M002_LINKS = """
 CREATE TABLE links (
     source INTEGER NOT NULL REFERENCES memories (id) ON DELETE CASCADE,
@@ -91,8 +92,14 @@ CREATE TABLE calls (
 ) STRICT, WITHOUT ROWID;
 """
 
+# Memories that are kept, and shown to nobody until they are released.
+_M005_QUARANTINE = """
+CREATE TABLE quarantine (memory INTEGER PRIMARY KEY REFERENCES memories (id) ON DELETE CASCADE, since INTEGER NOT NULL)
+    STRICT;
+"""
+
 # Which topics memories are in, how active they are from use, and what was said to be useful for which question.
-_M005_FABRIC = """
+_M006_FABRIC = """
 CREATE TABLE topics (
     memory INTEGER PRIMARY KEY REFERENCES memories (id) ON DELETE CASCADE,
     topic INTEGER NOT NULL,
@@ -114,7 +121,7 @@ CREATE TABLE feedback (
 CREATE INDEX feedback_by_memory ON feedback (memory);
 """
 
-_STEPS = (_M001_TABLES, _M002_LINKS, _M003_TAGS, _M004_CALLS, _M005_FABRIC)
+_STEPS = (_M001_TABLES, _M002_LINKS, _M003_TAGS, _M004_CALLS, _M005_QUARANTINE, _M006_FABRIC)
 FORMAT = len(_STEPS)
 
 

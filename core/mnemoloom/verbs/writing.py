@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mnemoloom.drafts import check_draft, check_text, check_tier
@@ -32,6 +32,7 @@ class WritingVerbs(Handle):
         trust: str = "user",
         tier: Tier = Tier.LONG_TERM,
         pinned: bool = False,
+        derived_from: Sequence[Key] = (),
     ) -> int:
         """Remember one text; its id. What it returns for is on disk. `Draft` says what the arguments mean.
 
@@ -40,7 +41,8 @@ class WritingVerbs(Handle):
 
         Raises
         ------
-        TextError, MetadataError, VectorError, EmbedderError, StoreError: nothing was stored.
+        TextError, MetadataError, VectorError, EmbedderError, StoreError, and UnknownMemoryError for an origin: nothing
+        was stored.
         """
         draft = Draft(
             text=text,
@@ -54,6 +56,7 @@ class WritingVerbs(Handle):
             trust=trust,
             tier=tier,
             pinned=pinned,
+            derived_from=derived_from,
         )
         return self.remember_many([draft])[0]
 
@@ -120,11 +123,12 @@ class WritingVerbs(Handle):
     async def aforget_many(self, keys: Iterable[int | str], **options: Any) -> int:  # noqa: ANN401
         return await self._run(self.forget_many, keys, **options)
 
-    def erase(self, where: Where) -> Erased:
+    def erase(self, where: Where, *, derived: bool = True) -> Erased:
         """Remove the memories that fit, cold and pinned ones too, so that no file of the store keeps a trace of them.
 
+        With them goes what was derived from them (`remember(…, derived_from=…)`), unless `derived` is False.
         The log keeps a salted digest whose salt is gone, and still verifies. Exports and backups are yours to erase.
-        What is derived is dropped and made again, which takes about as long as opening the store without caches.
+        Caches are dropped and made again, which takes about as long as opening the store without caches.
 
         Raises
         ------
@@ -133,11 +137,11 @@ class WritingVerbs(Handle):
         condition = parse_filter(where)
         if condition is None:
             raise ValidationError("erase needs a filter; where('id').gt(0) means every memory of this namespace")
-        count = self._writer.erase(condition, now=self._opened.now())
+        count = self._writer.erase(condition, derived=derived, now=self._opened.now())
         return Erased(count=count, pending_checkpoint=not self._opened.store.checkpoint())
 
-    async def aerase(self, where: Any) -> Erased:  # noqa: ANN401
-        return await self._run(self.erase, where)
+    async def aerase(self, where: Any, *, derived: bool = True) -> Erased:  # noqa: ANN401
+        return await self._run(self.erase, where, derived=derived)
 
     def pin(self, key: Key) -> None:
         """Keep a memory for good: pinned memories form the persistent tier. Raises UnknownMemoryError."""
