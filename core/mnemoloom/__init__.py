@@ -18,6 +18,8 @@ from mnemoloom.memory import Memory
 from mnemoloom.ports import Embedder, TokenEmbedder, TokenVectors
 from mnemoloom.recall.calibration import Calibration
 from mnemoloom.recall.nearest import Nearest
+from mnemoloom.recall.relating import Related
+from mnemoloom.recall.topics import Topic, Topics
 from mnemoloom.records import Draft, Erased, Explanation, Hit, RecallResult, Record, Stage, Tier
 from mnemoloom.short_term import ShortTerm
 from mnemoloom.statistics import Stats
@@ -46,6 +48,7 @@ __all__ = [
     "Proof",
     "RecallResult",
     "Record",
+    "Related",
     "Seal",
     "ShortTerm",
     "Stage",
@@ -54,6 +57,8 @@ __all__ = [
     "Tier",
     "TokenEmbedder",
     "TokenVectors",
+    "Topic",
+    "Topics",
     "UpdateRule",
     "VerifyReport",
     "WeightedProfile",

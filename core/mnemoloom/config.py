@@ -60,6 +60,7 @@ class WeightedProfile:
     maxsim: weight of the late-interaction score, for the best `rerank` memories only.
     echo: taken from remembered questions that only repeat the query; they match best and answer nothing.
     recency: weight of the age rank; acts only when the query asks for the newest or the first.
+    activation: at most this much is added to what was recalled lately or often; nothing by default.
     context: share of the neighbours' vectors in a memory's dense key; 0 leaves the memory alone.
     strip_names: leave the speakers' names out of the query's words and vector.
     k1, b: BM25's saturation and length normalisation.
@@ -76,6 +77,7 @@ class WeightedProfile:
     rerank: int = 50
     recency: float = 0.3
     echo: float = 2.0
+    activation: float = 0.0
     context: float = 0.0
     strip_names: bool = True
     k1: float = 1.2
@@ -84,6 +86,7 @@ class WeightedProfile:
     def __post_init__(self) -> None:
         for name in ("dense", "lexical", "speaker", "date", "surprise", "maxsim", "recency", "echo", "context"):
             _within(self, name, 0.0, 10.0)
+        _within(self, "activation", 0.0, 1.0)
         _whole(self, "rerank", 1, 1000)
         _within(self, "k1", 0.01, 10.0)
         _within(self, "b", 0.0, 1.0)
@@ -110,12 +113,14 @@ class AssistantProfile:
     chunk: float = 0.3
     recency: float = 0.3
     echo: float = 2.0
+    activation: float = 0.0
     k1: float = 1.2
     b: float = 0.5
 
     def __post_init__(self) -> None:
         for name in ("dense", "lexical", "answered", "answered_asked", "chunk", "recency", "echo"):
             _within(self, name, 0.0, 10.0)
+        _within(self, "activation", 0.0, 1.0)
         _within(self, "k1", 0.01, 10.0)
         _within(self, "b", 0.0, 1.0)
 
@@ -330,6 +335,10 @@ class Config:
     update_rule: how newer statements take the place of older ones; None leaves the ranking as it is.
     index: how vectors are searched when there are many.
     gate: what is not worth an index entry goes to the cold tier as it is written; None (the default) writes everything.
+    vigilance: the least match of a memory with a topic that takes it in, a cosine with the common direction taken
+        away; the higher, the more topics. What is sorted already stays where it is.
+    feedback: how far a question is moved to where such questions found what was said to be `useful`; 0 leaves it.
+        Nothing is moved before something was.
     """
 
     profile: str | Profile = "auto"
@@ -344,6 +353,8 @@ class Config:
     update_rule: UpdateRule | None = field(default_factory=UpdateRule)
     index: IndexSettings = field(default_factory=IndexSettings)
     gate: Gate | None = None
+    vigilance: float = 0.35
+    feedback: float = 0.5
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
@@ -355,6 +366,8 @@ class Config:
             raise ConfigError(f"Config.update_rule must be an UpdateRule or None; got {self.update_rule!r}")
         if not (self.gate is None or isinstance(self.gate, Gate)):
             raise ConfigError(f"Config.gate must be a Gate or None; got {self.gate!r}")
+        _within(self, "vigilance", -1.0, 1.0)
+        _within(self, "feedback", 0.0, 1.0)
         if not (self.guard is None or isinstance(self.guard, Guard)):
             raise ConfigError(f"Config.guard must be a Guard or None; got {self.guard!r}")
         for name in ("recall_unencoded", "remember_unencoded"):

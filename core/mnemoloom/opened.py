@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TypeVar
 
+from mnemoloom.art import CentredConfig
 from mnemoloom.chain import Signer
 from mnemoloom.chain.keys import check_key
 from mnemoloom.clock import Clock
@@ -140,6 +141,7 @@ class OpenStore:
                     self.analyzer,
                     encode_replies=self.config.encode_replies,
                     index=self.config.index,
+                    topics=CentredConfig(vigilance=self.config.vigilance),
                 )
             return self._shelves[labels]
 

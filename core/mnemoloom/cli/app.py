@@ -142,6 +142,15 @@ def _add_history(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_topics(command: argparse.ArgumentParser) -> None:
+    command.add_argument("-k", metavar="N", type=int, help="only the N largest")
+
+
+def _add_related(command: argparse.ArgumentParser) -> None:
+    _add_id(command)
+    command.add_argument("-k", metavar="N", type=int, default=5, help="how many, at most (default: 5)")
+
+
 def _add_forget(command: argparse.ArgumentParser) -> None:
     command.add_argument("ids", metavar="ID", nargs="+", help="a memory: its number, or your own id")
     _add_own(command)
@@ -182,6 +191,7 @@ def _add_question(command: argparse.ArgumentParser) -> None:
     _add_where(command)
     command.add_argument("--speaker", action="append", help="only what this speaker said; may be repeated")
     command.add_argument("--session", action="append", help="only this session; may be repeated")
+    command.add_argument("--topic", metavar="N", type=int, action="append", help="only this topic; may be repeated")
     command.add_argument("--after", metavar="TIME", help="only from this time on")
     command.add_argument("--before", metavar="TIME", help="only before this time")
     command.add_argument("--as-of", metavar="TIME", help="only what had been said by then; 2026-05 is the end of May")
@@ -255,6 +265,8 @@ _COMMANDS = (
         "show the versions of what a memory states, as far as questions brought them up",
         _add_history,
     ),
+    ("topics", "topics", "show what the memories are about, and sort what has come since into it", _add_topics),
+    ("related", "related", "show what belongs together with a memory", _add_related),
     ("list", "listing", "list memories in the order in which they were remembered", _add_list),
     ("forget", "forget", "remove memories, all that are named or none", _add_forget),
     ("pin", "placing", "keep a memory for good", _add_pin),

@@ -28,6 +28,7 @@ class Findings:
 
     second_look: whether the first search was not sure enough, so that this is what a wider one found.
     as_of: only what was said until then was allowed (ms).
+    topics: the topics asked for, if any; topic: the one that it is in.
     pairs: slots (newer, older) that contradict each other about what is asked; kinds: of which values it is asked.
     texts: those of the best, by slot.
     confidence: that memory holds an answer; least: what was asked for, if anything.
@@ -54,6 +55,8 @@ class Findings:
     confidence: float
     least: float | None
     as_of: int | None
+    topics: frozenset[int] | None = None
+    topic: int | None = None
     trusted: tuple[str, ...] | None = None
     trust: str | None = None
     crowded: frozenset[int] = frozenset()
@@ -98,6 +101,8 @@ def _stages(found: Findings, memory: int) -> Iterator[Stage]:
     cold = bool(shelf.cold.values[slot])
     warm = not cold or found.cold_asked or found.second_look or found.windowed
     yield Stage(name="tier", passed=warm, detail=_tier(found, cold=cold))
+    if found.topics is not None:
+        yield Stage(name="topic", passed=found.topic in found.topics, detail=_topic(found))
     if found.trusted is not None:
         detail = f"its trust is {found.trust}; at least {found.trusted[0]} was asked for"
         yield Stage(name="trust", passed=found.trust in found.trusted, detail=detail)
@@ -115,6 +120,10 @@ def _stages(found: Findings, memory: int) -> Iterator[Stage]:
         return
     for detail in _updates(found):
         yield Stage(name="update", passed=True, detail=detail)
+    parts = found.ranking.parts_at(place)
+    for name, told in _LIFTS.items():
+        if parts.get(name):
+            yield Stage(name=name, passed=True, detail=f"{told}: {parts[name]:+.3f}")
     yield Stage(name="cut", passed=place < found.k, detail=_cut(found, place))
     yield from _sure(found)
 
@@ -123,6 +132,12 @@ def _sure(found: Findings) -> Iterator[Stage]:
     if found.least is not None:
         detail = f"confidence {found.confidence:.2f}; at least {found.least:.2f} was asked for"
         yield Stage(name="confidence", passed=found.confidence >= found.least, detail=detail)
+
+
+_LIFTS = {
+    "activation": "it was recalled before",
+    "feedback": "questions like this one have learned where useful memories lie",
+}
 
 
 def _tier(found: Findings, *, cold: bool) -> str:
@@ -151,6 +166,12 @@ def _variant(found: Findings) -> str:
 def _gate(made: StoredDecision) -> str:
     verdict = "let it in" if made.write else "dropped it"
     return f"the write gate {verdict} ({made.reason}: z {made.z:+.2f}, threshold {made.threshold:+.2f})"
+
+
+def _topic(found: Findings) -> str:
+    place = "it is in no topic" if found.topic is None else f"it is in topic {found.topic}"
+    asked = sorted(found.topics or ())
+    return place if found.topic in asked else f"{place}; asked for: {', '.join(map(str, asked))}"
 
 
 def _filter(found: Findings) -> str:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mnemoloom.config import AssistantProfile, UpdateRule
+from mnemoloom.config import AssistantProfile, ConcertProfile, UpdateRule
+from mnemoloom.fabric import prior
 from mnemoloom.filters import Filter
 from mnemoloom.recall.confidence import Support, confidence
 from mnemoloom.recall.live import LiveShelf
@@ -22,7 +23,9 @@ from mnemoloom.records import Record
 from mnemoloom.storage import memories
 from mnemoloom.storage.filter_sql import compile_filter
 
-__all__ = ["Look", "View", "matching_ids"]
+__all__ = ["SUPERSEDES", "Look", "View", "matching_ids"]
+
+SUPERSEDES = "supersedes"  # the kind of link from a newer statement to the one it takes the place of
 
 _WIDER = 4
 _MATCHING = """
@@ -90,6 +93,7 @@ class View:
             limit=max(request.k, UPDATE_POOL) if asked else request.k,
             cold=request.cold,
             exact=request.exact,
+            active=self._active(request, prepared),
         )
         sure = confidence(ranking.support)
         if asked is None or rule is None:
@@ -108,8 +112,15 @@ class View:
         replied = confidence(Support(matched=look.ranking.support.replied)) if look.ranking.support.replied else 0.0
         return replace(look, confidence=max(first.confidence, look.confidence, replied))
 
+    def _active(self, request: Request, prepared: Prepared) -> NDArray[np.float32] | None:
+        """What use adds to each slot; nothing to an answer as of an earlier time."""
+        weight = 0.0 if isinstance(prepared.profile, ConcertProfile) else prepared.profile.activation
+        if not weight or request.as_of is not None:
+            return None
+        return prior(self.live.activation(self.connection), now=prepared.evidence.now / 1000, weight=weight)
+
     def allowed(self, request: Request) -> NDArray[np.bool_]:
-        """The slots that tier, time and filter let through; shape (slots,)."""
+        """The slots that tier, time, filter and topics let through; shape (slots,)."""
         allowed = self.shelf.eligible(cold=request.cold)
         if len(request.window):
             allowed = allowed.copy()
@@ -120,7 +131,16 @@ class View:
             mask = np.zeros(len(allowed), np.bool_)
             mask[self.shelf.slots_of(matching_ids(self.connection, self.number, request.condition))] = True
             allowed = allowed & mask
+        if request.topics is not None:
+            with self.live.sorted(self.connection) as known:
+                allowed = allowed & known.mask(request.topics)
         return allowed
+
+    def topic_of(self, slot: int) -> int | None:
+        """The topic of a slot, None if it is in none."""
+        with self.live.sorted(self.connection) as known:
+            found = int(known.of_slots()[slot])
+        return found if found >= 0 else None
 
     def trust_of(self, slot: int) -> str | None:
         """How far the memory in a slot is trusted; None for slot 0."""

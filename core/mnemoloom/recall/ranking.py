@@ -78,6 +78,7 @@ def rank(
     limit: int,
     cold: bool = False,
     exact: bool = False,
+    active: NDArray[np.float32] | None = None,
 ) -> Ranking:
     """The `limit` best of the `allowed` slots.
 
@@ -85,6 +86,7 @@ def rank(
     ----------
     cold: lets cold memories count in the scaling; whether they are allowed is the mask's affair.
     exact: compare the query with every vector, however many there are.
+    active: what use adds to each slot, shape (slots,); None where it adds nothing.
     """
     eligible = shelf.eligible(cold=cold)
     exact = exact or allowed is not eligible  # a filter could hide every candidate of the index
@@ -96,11 +98,13 @@ def rank(
         key="all" if cold else "warm",
         allowed=allowed,
         echoes=_echoes(shelf, query, profile),
+        active=active,
     )
     indexed = not (isinstance(profile, ConcertProfile) or (isinstance(profile, WeightedProfile) and profile.context))
-    near = _near(scope, evidence.vector, limit, profile) if indexed and not exact else None
+    sought = evidence.vector if evidence.learned is None else evidence.learned
+    near = _near(scope, sought, limit, profile) if indexed and not exact else None
     scope = scope if near is None else replace(scope, near=near.numbers)
-    return replace(_ranked(scope, profile, limit), vector=evidence.vector, near=near)
+    return replace(_ranked(scope, profile, limit), vector=sought, near=near)
 
 
 def _ranked(scope: Scope, profile: Profile, limit: int) -> Ranking:
@@ -143,12 +147,16 @@ def _weighted(scope: Scope, profile: WeightedProfile, limit: int) -> Ranking:
     if scope.echoes is not None:
         matching = matching | (parts["echo"] < 0)
     pool = _pool(scope, parts, matching, max(limit, _MATCHING))
-    parts = _at(parts, pool) | _given(surprise=part.surprise(scope, pool, profile.surprise))
+    parts = _at(parts, pool) | _given(
+        surprise=part.surprise(scope, pool, profile.surprise), activation=part.activation(scope, pool)
+    )
     encoded = _take(scope.encoded, pool)
     cosines = part.cosines(scope, pool, context=profile.context) if profile.dense else None
     if cosines is not None:
         mean = scope.mean_cosine(replies=True)
-        parts = _given(dense=part.dense(cosines, profile.dense, encoded, mean=mean)) | parts
+        dense = part.dense(cosines, profile.dense, encoded, mean=mean)
+        learned = part.feedback(scope, dense, pool, profile.dense, encoded, replies=True, context=profile.context)
+        parts = _given(dense=dense, feedback=learned) | parts
         matching = _take(matching, pool) | encoded
     else:
         matching = _take(matching, pool)
@@ -224,9 +232,10 @@ def _assistant(scope: Scope, profile: AssistantProfile, limit: int) -> Ranking:
         )
     )
     recency = part.recency(scope, profile.recency)
-    dense, nearest = _message_dense(scope, profile, own, messages)
+    dense, learned, nearest = _message_dense(scope, profile, own, messages)
     of_message = _given(
         dense=dense,
+        feedback=learned,
         lexical=part.shared(own, profile.lexical),
         recency=None if recency is None else recency * messages,
         echo=part.echo(scope, profile.echo),
@@ -238,6 +247,7 @@ def _assistant(scope: Scope, profile: AssistantProfile, limit: int) -> Ranking:
         **of_message,
         answered=np.where(replies, weight * score[answered], 0),
         chunk=part.shared(chunks, profile.chunk if dense is not None else profile.chunk * _without_dense(profile)),
+        activation=part.activation(scope, None),
     )
     evident = own > 0
     if scope.echoes is not None:
@@ -260,28 +270,41 @@ def _without_dense(profile: AssistantProfile) -> float:
 
 def _message_dense(
     scope: Scope, profile: AssistantProfile, own: NDArray[np.float32], messages: Mask
-) -> tuple[NDArray[np.floating[Any]] | None, float | None]:
-    """The dense part of the user's messages, and the mean cosine of the nearest.
+) -> tuple[NDArray[np.float32] | None, NDArray[np.float32] | None, float | None]:
+    """The dense part of the user's messages, what feedback changes about it, and the mean cosine of the nearest.
 
     With an index, only those that could matter get one.
     """
     if not profile.dense:
-        return None, None
+        return None, None, None
     encoded = _encoded(scope, messages)
     mean = scope.mean_cosine(replies=False)
     if scope.near is None:
         cosines = part.cosines(scope)
         if cosines is None:
-            return None, None
-        return part.dense(cosines, profile.dense, encoded, mean=mean), mean_of_best(cosines[encoded & scope.allowed])
+            return None, None, None
+        found = part.dense(cosines, profile.dense, encoded, mean=mean)
+        learned = part.feedback(scope, found, None, profile.dense, encoded, replies=False)
+        return found, learned, mean_of_best(cosines[encoded & scope.allowed])
     pool = _united(scope, scope.near, top_set(np.where(own > 0, own, -np.inf), _MATCHING))
     cosines = part.cosines(scope, pool)
     values = None if cosines is None else part.dense(cosines, profile.dense, encoded[pool], mean=mean)
     if cosines is None or values is None:
-        return None, None
-    spread = np.zeros(len(messages), np.float32)
+        return None, None, None
+    learned = part.feedback(scope, values, pool, profile.dense, encoded[pool], replies=False)
+    nearest = mean_of_best(cosines[(encoded & scope.allowed)[pool]])
+    return (
+        _spread(values, pool, len(messages)),
+        None if learned is None else _spread(learned, pool, len(messages)),
+        nearest,
+    )
+
+
+def _spread(values: NDArray[np.float32], pool: Slots, slots: int) -> NDArray[np.float32]:
+    """Values of some slots as those of all, 0 elsewhere."""
+    spread = np.zeros(slots, np.float32)
     spread[pool] = values
-    return spread, mean_of_best(cosines[(encoded & scope.allowed)[pool]])
+    return spread
 
 
 def _encoded(scope: Scope, messages: Mask) -> Mask:

@@ -117,7 +117,30 @@ CREATE TABLE gated (
 CREATE TABLE taken (memory INTEGER PRIMARY KEY REFERENCES memories (id) ON DELETE CASCADE) STRICT;
 """
 
-_STEPS = (_M001_TABLES, _M002_LINKS, _M003_TAGS, _M004_CALLS, _M005_QUARANTINE, _M006_TITANS)
+# Which topics memories are in, how active they are from use, and what was said to be useful for which question.
+_M007_FABRIC = """
+CREATE TABLE topics (
+    memory INTEGER PRIMARY KEY REFERENCES memories (id) ON DELETE CASCADE,
+    topic INTEGER NOT NULL,
+    second INTEGER NOT NULL
+) STRICT;
+CREATE TABLE sortings (
+    namespace INTEGER PRIMARY KEY REFERENCES namespaces (id),
+    next INTEGER NOT NULL,
+    version INTEGER NOT NULL
+) STRICT;
+ALTER TABLE usage ADD COLUMN active REAL NOT NULL DEFAULT 1;
+CREATE TABLE feedback (
+    use INTEGER NOT NULL,
+    memory INTEGER NOT NULL REFERENCES memories (id) ON DELETE CASCADE,
+    question BLOB NOT NULL,
+    encoder TEXT NOT NULL,
+    PRIMARY KEY (use, memory)
+) STRICT;
+CREATE INDEX feedback_by_memory ON feedback (memory);
+"""
+
+_STEPS = (_M001_TABLES, _M002_LINKS, _M003_TAGS, _M004_CALLS, _M005_QUARANTINE, _M006_TITANS, _M007_FABRIC)
 FORMAT = len(_STEPS)
 
 
