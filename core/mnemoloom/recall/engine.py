@@ -88,6 +88,7 @@ class Recaller:
                 texts={slot: record.text for slot, record in look.records.items()},
                 confidence=look.confidence,
                 least=request.least,
+                under=look.folds.under,
             )
             return explain(findings, memory)
 

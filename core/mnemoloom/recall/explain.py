@@ -27,7 +27,7 @@ class Findings:
     second_look: whether the first search was not sure enough, so that this is what a wider one found.
     as_of: only what was said until then was allowed (ms).
     pairs: slots (newer, older) that contradict each other about what is asked; kinds: of which values it is asked.
-    texts: those of the best, by slot.
+    texts: those of the best, by slot. under: by slot, the repetition that took its place.
     confidence: that memory holds an answer; least: what was asked for, if anything.
     """
 
@@ -47,6 +47,7 @@ class Findings:
     confidence: float
     least: float | None
     as_of: int | None
+    under: Mapping[int, int]
 
 
 def explain(found: Findings, memory: int) -> Explanation:
@@ -80,8 +81,11 @@ def _stages(found: Findings, memory: int) -> Iterator[Stage]:
     cold = bool(shelf.cold.values[slot])
     yield Stage(name="tier", passed=not cold or found.cold_asked or found.second_look, detail=_tier(found, cold=cold))
     yield Stage(name="filter", passed=bool(found.allowed[slot]), detail=_filter(found))
-    place = _place(found)
-    yield Stage(name="candidates", passed=place is not None, detail=_words(found))
+    place, told = _place(found), found.under.get(slot)
+    yield Stage(name="candidates", passed=place is not None or told is not None, detail=_words(found))
+    if told is not None:
+        detail = f"{int(shelf.ids.values[told])} says the same, ranks higher, and stands for it"
+        yield Stage(name="repeats", passed=False, detail=detail)
     if place is None:
         return
     for detail in _updates(found):
@@ -153,7 +157,7 @@ def _words(found: Findings) -> str:
             parts.append(f"in its neighbours: {', '.join(beside)}")
         parts.append(f"missing: {', '.join(term for term in missing if term not in beside) or 'none'}")
     parts.append(f"vectors {'compared' if compared else 'not compared'}")
-    if _place(found) is None:
+    if _place(found) is None and found.slot not in found.under:
         parts.append("nothing made it a candidate (speakers' names are not looked for inside texts)")
     return "; ".join(parts)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from mnemoloom.recall.looking import Look, View
 from mnemoloom.recall.request import Request
 from mnemoloom.recall.shelf import Shelf
-from mnemoloom.records import Hit
+from mnemoloom.records import Hit, Record
 
 __all__ = ["hits_of"]
 
@@ -20,6 +21,8 @@ def hits_of(view: View, look: Look, request: Request, *, known: frozenset[int] |
     slots = look.ranking.slots[: request.k].tolist()
     around = {slot: _around(view.shelf, slot, request.expand, until=request.as_of) for slot in slots}
     beside = {each for pair in around.values() for side in pair for each in side}
+    again = {slot: look.folds.repeats.get(slot, ()) for slot in slots}
+    beside.update(each for told in again.values() for each in told)
     lacking = beside.union(slots) - look.records.keys()
     records = {**look.records, **view.records(lacking)} if lacking else look.records
     ids = view.shelf.ids.values
@@ -42,10 +45,15 @@ def hits_of(view: View, look: Look, request: Request, *, known: frozenset[int] |
                 after=tuple(records[each] for each in after if each in records),
                 supersedes=tuple(older_of.get(slot, ())),
                 superseded_by=tuple(newer_of.get(slot, ())),
+                repeats=tuple(sorted((records[each] for each in again[slot] if each in records), key=_told)),
                 second_look=known is not None and slot not in known,
             )
         )
     return hits
+
+
+def _told(record: Record) -> tuple[datetime, int]:
+    return record.time, record.id
 
 
 def _around(shelf: Shelf, slot: int, steps: int, *, until: int | None) -> tuple[list[int], list[int]]:

@@ -12,26 +12,33 @@ from numpy.typing import NDArray
 from mnemoloom.config import AssistantProfile, UpdateRule
 from mnemoloom.filters import Filter
 from mnemoloom.recall.confidence import Support, confidence
+from mnemoloom.recall.folding import Folds, fold
 from mnemoloom.recall.live import LiveShelf
 from mnemoloom.recall.ranking import Ranking, rank
 from mnemoloom.recall.request import Prepared, Request
 from mnemoloom.recall.revising import UPDATE_POOL, revise
 from mnemoloom.recall.shelf import Shelf
 from mnemoloom.records import Record
-from mnemoloom.storage import memories
+from mnemoloom.storage import memories, repeats
 from mnemoloom.storage.filter_sql import compile_filter
 
 __all__ = ["Look", "View", "matching_ids"]
 
+_SPARE = 16  # places for repetitions that will be folded
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What one search found: the ranking, the memories in it by slot, contradicting pairs of slots, the confidence."""
+    """What one search found: the ranking, the memories in it by slot, contradicting pairs of slots, the confidence.
+
+    folds: which repetitions were folded in the ranking.
+    """
 
     ranking: Ranking
     records: Mapping[int, Record]
     pairs: tuple[tuple[int, int], ...]
     confidence: float
+    folds: Folds = Folds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +58,40 @@ class View:
         return first, self._second_look(request, prepared, rule, first)
 
     def look(self, request: Request, prepared: Prepared, rule: UpdateRule | None) -> Look:
-        """Rank, fetch, and let newer statements take the place of those that they contradict."""
+        """Rank and fetch; newer statements take the place of those that they contradict, repetitions make room."""
+        limit = max(request.k, UPDATE_POOL) if prepared.asked else request.k
+        allowed = self.allowed(request)
+        if not repeats.has_merged(self.connection, self.number):
+            return self._ranked(request, prepared, rule, allowed, limit)
+        wanted = limit + _SPARE
+        while True:
+            found = self._ranked(request, prepared, rule, allowed, wanted)
+            folded = self._folded(found, allowed)
+            if len(folded.ranking.slots) >= limit or len(found.ranking.slots) < wanted:
+                return replace(folded, ranking=folded.ranking.first(limit))
+            wanted *= 4
+
+    def _folded(self, look: Look, allowed: NDArray[np.bool_]) -> Look:
+        """The same, with each thing that was said several times in it once."""
+        ids = self.shelf.ids.values[look.ranking.slots].tolist()
+        groups = []
+        for group in repeats.groups_of(self.connection, self.number, ids):
+            slots = [slot for slot in map(self.shelf.slot_of, sorted(group)) if slot and allowed[slot]]
+            groups.append(slots)
+        ranking, folds = fold(look.ranking, groups, apart=look.pairs)
+        return replace(look, ranking=ranking, folds=folds)
+
+    def _ranked(
+        self, request: Request, prepared: Prepared, rule: UpdateRule | None, allowed: NDArray[np.bool_], limit: int
+    ) -> Look:
         asked = prepared.asked
         ranking = rank(
             self.shelf,
             prepared.query,
             prepared.profile,
             prepared.evidence,
-            allowed=self.allowed(request),
-            limit=max(request.k, UPDATE_POOL) if asked else request.k,
+            allowed=allowed,
+            limit=limit,
             cold=request.cold,
             exact=request.exact,
         )

@@ -42,6 +42,10 @@ class Ranking:
         """The score of every memory, shape (len(slots),)."""
         return sum(self.parts.values(), np.zeros(len(self.slots)))
 
+    def first(self, count: int) -> Ranking:
+        """The best `count` of it."""
+        return _cut(self.slots, self.parts, count, self.support)
+
     def score(self, place: int) -> float:
         """The score of the memory at a place, counted from 0."""
         return sum(self.parts_at(place).values())

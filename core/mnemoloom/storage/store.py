@@ -257,7 +257,8 @@ class Store:
         return connection
 
     def _prepare(self, durability: Durability) -> None:
-        check_format(self._connection, where=self.where)
+        if not check_format(self._connection, where=self.where):
+            self._connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # only a new database takes it at once
         if self.folder:
             os.chmod(self.folder / "store.db", 0o600)
             self._connection.execute("PRAGMA journal_mode = WAL")

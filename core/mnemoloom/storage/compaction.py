@@ -1,0 +1,48 @@
+"""Giving back what forgetting left empty: pages in the middle of the database, and payloads that no memory uses."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from mnemoloom.storage.store import Store
+
+__all__ = ["collect_payloads", "compact", "free_bytes"]
+
+_WORTH_PAGES = 16  # fewer free pages are soon used again
+_WORTH_SHARE = 0.02
+_INCREMENTAL = 2
+
+
+def collect_payloads(connection: sqlite3.Connection, namespace: int) -> int:
+    """Remove the payloads of a namespace that belong to no memory; how many that were."""
+    return connection.execute(
+        "DELETE FROM payloads WHERE namespace = ? AND NOT EXISTS (SELECT 1 FROM memories WHERE payload = payloads.id)",
+        (namespace,),
+    ).rowcount
+
+
+def free_bytes(connection: sqlite3.Connection) -> int:
+    """How many bytes of the database hold nothing."""
+    return _number(connection, "PRAGMA freelist_count") * _number(connection, "PRAGMA page_size")
+
+
+def compact(store: Store) -> bool:
+    """Shrink the database where enough of it is empty; False while a reader still holds the older, larger state.
+
+    Readers go on with what they see. A store that was made before it could shrink step by step is rewritten once.
+    Raises StorageFailure: the disk is full, and nothing has changed.
+    """
+    with store.settled() as connection:
+        free = _number(connection, "PRAGMA freelist_count")
+        if free < max(_WORTH_PAGES, _WORTH_SHARE * _number(connection, "PRAGMA page_count")):
+            return True
+        if _number(connection, "PRAGMA auto_vacuum") == _INCREMENTAL:
+            connection.execute("PRAGMA incremental_vacuum").fetchall()
+        else:
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            connection.execute("VACUUM")
+    return store.folder is None or store.checkpoint()
+
+
+def _number(connection: sqlite3.Connection, pragma: str) -> int:
+    return int(connection.execute(pragma).fetchone()[0])
