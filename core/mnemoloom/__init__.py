@@ -11,6 +11,7 @@ from mnemoloom.__about__ import __version__
 from mnemoloom.chain import Proof, Seal, read_proof, read_seal
 from mnemoloom.clock import ManualClock, SystemClock
 from mnemoloom.config import AssistantProfile, ConcertProfile, Config, Limits, UpdateRule, WeightedProfile
+from mnemoloom.consolidation import PrunePolicy, SleepConfig
 from mnemoloom.errors import LoomError
 from mnemoloom.filters import where
 from mnemoloom.memory import Memory
@@ -18,7 +19,9 @@ from mnemoloom.ports import Embedder, TokenEmbedder, TokenVectors
 from mnemoloom.recall.calibration import Calibration
 from mnemoloom.recall.nearest import Nearest
 from mnemoloom.records import Draft, Erased, Explanation, Hit, RecallResult, Record, Stage, Tier
+from mnemoloom.sleeping import SleepChange, SleepReport, SleepState, SleepTask, Undone
 from mnemoloom.statistics import Stats
+from mnemoloom.storage.journal import Slept
 from mnemoloom.storage.verify import VerifyReport
 
 __all__ = [
@@ -37,15 +40,23 @@ __all__ = [
     "Memory",
     "Nearest",
     "Proof",
+    "PrunePolicy",
     "RecallResult",
     "Record",
     "Seal",
+    "SleepChange",
+    "SleepConfig",
+    "SleepReport",
+    "SleepState",
+    "SleepTask",
+    "Slept",
     "Stage",
     "Stats",
     "SystemClock",
     "Tier",
     "TokenEmbedder",
     "TokenVectors",
+    "Undone",
     "UpdateRule",
     "VerifyReport",
     "WeightedProfile",

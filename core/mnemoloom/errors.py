@@ -11,6 +11,7 @@ LoomError
 │   ├── ConfigError                     a setting outside its bounds
 │   └── ImportFormatError               an import bundle that cannot be trusted
 ├── UnknownMemoryError (KeyError)       no memory with this id in this namespace
+├── UnknownSleepError (KeyError)        no sleep with this id in this namespace
 ├── ScopeError (LookupError)            a run does not say, or says in two ways, whose memories it may use
 ├── StoreError                          the folder or the database
 │   ├── StoreLockedError (TimeoutError) another writer has the folder
@@ -67,6 +68,7 @@ __all__ = [
     "StoreLockedError",
     "TextError",
     "UnknownMemoryError",
+    "UnknownSleepError",
     "ValidationError",
     "VectorError",
     "require",
@@ -123,6 +125,17 @@ class UnknownMemoryError(LoomError, KeyError):
     def __init__(self, memory_id: object) -> None:
         super().__init__(f"no memory with id {memory_id!r} in this namespace")
         self.memory_id = memory_id
+
+    def __str__(self) -> str:  # KeyError would print the repr of the message
+        return str(self.args[0])
+
+
+class UnknownSleepError(LoomError, KeyError):
+    """No sleep with this id was applied to this namespace."""
+
+    def __init__(self, sleep: object) -> None:
+        super().__init__(f"no sleep with id {sleep!r} was applied to this namespace")
+        self.sleep = sleep
 
     def __str__(self) -> str:  # KeyError would print the repr of the message
         return str(self.args[0])

@@ -14,12 +14,13 @@ from mnemoloom.verbs.asking import AskingVerbs
 from mnemoloom.verbs.evidence import EvidenceVerbs
 from mnemoloom.verbs.keeping import KeepingVerbs
 from mnemoloom.verbs.reading import ReadingVerbs
+from mnemoloom.verbs.sleeping import SleepingVerbs
 from mnemoloom.verbs.writing import WritingVerbs
 
 __all__ = ["Memory"]
 
 
-class Memory(WritingVerbs, AskingVerbs, ReadingVerbs, KeepingVerbs, EvidenceVerbs):
+class Memory(WritingVerbs, AskingVerbs, ReadingVerbs, SleepingVerbs, KeepingVerbs, EvidenceVerbs):
     """A handle on one namespace of a store; may be shared between threads and event loops.
 
     Make one with `Memory.open`; close it, or use it in a `with` block. Every verb has an async twin whose

@@ -14,7 +14,6 @@ from mnemoloom.consolidation.quadrants import (
 )
 from mnemoloom.consolidation.sleepers import Sleepers
 from mnemoloom.consolidation.tiering import Moves, moves_of
-from mnemoloom.consolidation.wording import wording
 
 __all__ = [
     "QUADRANTS",
@@ -35,5 +34,4 @@ __all__ = [
     "quadrants_of",
     "ranks_among",
     "states_of",
-    "wording",
 ]

@@ -19,6 +19,7 @@ __all__ = ["Group", "near_duplicates"]
 
 _AT_ONCE = 512  # rows that are compared with the others by one matrix product
 
+
 class Group(NamedTuple):
     """The id that they are grouped around, and those that are near-duplicates of it, ascending."""
 

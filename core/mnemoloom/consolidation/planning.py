@@ -31,6 +31,8 @@ class SleepConfig:
     cold_share: of each named speaker's memories, how many of the dullest go to the cold tier unless they are used.
     wake: activation from which a memory counts as used. half_life: of recency, in seconds.
     pruning: what may be forgotten; nothing by default.
+    compact: give back the room that forgetting left in the files. relearn: where a token projection was learned from
+        the store, fit it anew and encode every text again, which takes as long as `reembed(learn=True)`.
     """
 
     duplicates: float = 0.92
@@ -39,6 +41,8 @@ class SleepConfig:
     wake: float = 0.5
     half_life: float = WEEK
     pruning: PrunePolicy = field(default_factory=PrunePolicy)
+    compact: bool = True
+    relearn: bool = False
 
     def __post_init__(self) -> None:
         if not self.duplicates > 0.0:

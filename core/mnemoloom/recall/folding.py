@@ -35,14 +35,14 @@ def fold(
     apart: pairs of slots that contradict each other; they are never folded.
     """
     group_of = {slot: number for number, group in enumerate(groups) for slot in group}
-    contradicting = {slot for pair in apart for slot in pair}
+    contradicting = set(map(frozenset, apart))
     best: dict[int, int] = {}
     under: dict[int, int] = {}
     stays = np.ones(len(ranking.slots), np.bool_)
     for place, slot in enumerate(ranking.slots.tolist()):
-        if slot in group_of and slot not in contradicting:
+        if slot in group_of:
             first = best.setdefault(group_of[slot], slot)
-            if first != slot:
+            if first != slot and {first, slot} not in contradicting:
                 stays[place], under[slot] = False, first
     repeats = {slot: tuple(each for each in groups[number] if each != slot) for number, slot in best.items()}
     if not under:

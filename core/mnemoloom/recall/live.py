@@ -134,6 +134,14 @@ class LiveShelf:
             if folder is not None:
                 drop_cache(folder, name)
 
+    def tidy(self, dead_share: float) -> None:
+        """Make everything derived anew where so much of it belongs to what is gone; then drop what that left over."""
+        with self._store.reading() as connection, self._lock:
+            if self.number(connection) is None or self.current(connection).dead_share <= dead_share:
+                return
+            self.drop_cache()
+        self.save(closing=True)
+
     def note_access(self, ids: Iterable[int], now: int) -> None:
         """Remember, until the next write, that memories were recalled."""
         with self._lock:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mnemoloom.config import AssistantProfile, UpdateRule
 from mnemoloom.filters import Filter
+from mnemoloom.lexical import wording
 from mnemoloom.recall.confidence import Support, confidence
 from mnemoloom.recall.folding import Folds, fold
 from mnemoloom.recall.live import LiveShelf
@@ -38,7 +39,7 @@ class Look:
     records: Mapping[int, Record]
     pairs: tuple[tuple[int, int], ...]
     confidence: float
-    folds: Folds = Folds()
+    folds: Folds = field(default_factory=Folds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +79,13 @@ class View:
         for group in repeats.groups_of(self.connection, self.number, ids):
             slots = [slot for slot in map(self.shelf.slot_of, sorted(group)) if slot and allowed[slot]]
             groups.append(slots)
-        ranking, folds = fold(look.ranking, groups, apart=look.pairs)
-        return replace(look, ranking=ranking, folds=folds)
+        # the same words are the same value, whatever the update rule makes of their times
+        pairs = tuple(pair for pair in look.pairs if not self._same_words(*(look.records[slot].text for slot in pair)))
+        ranking, folds = fold(look.ranking, groups, apart=pairs)
+        return replace(look, ranking=ranking, folds=folds, pairs=pairs)
+
+    def _same_words(self, one: str, other: str) -> bool:
+        return wording(self.shelf.analyzer, one) == wording(self.shelf.analyzer, other)
 
     def _ranked(
         self, request: Request, prepared: Prepared, rule: UpdateRule | None, allowed: NDArray[np.bool_], limit: int

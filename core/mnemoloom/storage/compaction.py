@@ -6,7 +6,7 @@ import sqlite3
 
 from mnemoloom.storage.store import Store
 
-__all__ = ["collect_payloads", "compact", "free_bytes"]
+__all__ = ["collect_payloads", "compact"]
 
 _WORTH_PAGES = 16  # fewer free pages are soon used again
 _WORTH_SHARE = 0.02
@@ -21,27 +21,21 @@ def collect_payloads(connection: sqlite3.Connection, namespace: int) -> int:
     ).rowcount
 
 
-def free_bytes(connection: sqlite3.Connection) -> int:
-    """How many bytes of the database hold nothing."""
-    return _number(connection, "PRAGMA freelist_count") * _number(connection, "PRAGMA page_size")
-
-
 def compact(store: Store) -> bool:
-    """Shrink the database where enough of it is empty; False while a reader still holds the older, larger state.
+    """Move the log into the database, and shrink it where enough is empty; False while a reader holds an older state.
 
     Readers go on with what they see. A store that was made before it could shrink step by step is rewritten once.
     Raises StorageFailure: the disk is full, and nothing has changed.
     """
     with store.settled() as connection:
         free = _number(connection, "PRAGMA freelist_count")
-        if free < max(_WORTH_PAGES, _WORTH_SHARE * _number(connection, "PRAGMA page_count")):
-            return True
-        if _number(connection, "PRAGMA auto_vacuum") == _INCREMENTAL:
-            connection.execute("PRAGMA incremental_vacuum").fetchall()
-        else:
-            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-            connection.execute("VACUUM")
-    return store.folder is None or store.checkpoint()
+        if free >= max(_WORTH_PAGES, _WORTH_SHARE * _number(connection, "PRAGMA page_count")):
+            if _number(connection, "PRAGMA auto_vacuum") == _INCREMENTAL:
+                connection.execute("PRAGMA incremental_vacuum").fetchall()
+            else:
+                connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+                connection.execute("VACUUM")
+    return store.folder is None or store.checkpoint(patient=False)
 
 
 def _number(connection: sqlite3.Connection, pragma: str) -> int:

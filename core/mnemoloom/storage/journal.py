@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,7 +12,20 @@ from mnemoloom.clock import from_millis
 from mnemoloom.errors import CorruptionError
 from mnemoloom.records import Tier
 
-__all__ = ["Move", "Slept", "begin", "end", "mark_undone", "moves", "note_move", "note_pruned", "pruned", "sleeps"]
+__all__ = [
+    "Move",
+    "Slept",
+    "begin",
+    "end",
+    "give_up",
+    "hand_on",
+    "mark_undone",
+    "moves",
+    "note_move",
+    "note_pruned",
+    "pruned",
+    "sleeps",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +59,11 @@ def begin(connection: sqlite3.Connection, namespace: int, *, now: int) -> int:
 def end(connection: sqlite3.Connection, sleep: int, counts: Mapping[str, int]) -> None:
     """Write down what a sleep changed."""
     connection.execute("UPDATE sleeps SET counts = ? WHERE id = ?", (json.dumps(dict(counts)), sleep))
+
+
+def give_up(connection: sqlite3.Connection, sleep: int) -> None:
+    """Take back the entry of a sleep that changed nothing after all."""
+    connection.execute("DELETE FROM sleeps WHERE id = ?", (sleep,))
 
 
 def note_move(connection: sqlite3.Connection, sleep: int, memory: int, *, before: Tier, after: Tier) -> None:
@@ -91,9 +109,11 @@ def sleeps(connection: sqlite3.Connection, namespace: int) -> list[Slept]:
         raise CorruptionError(f"table sleeps of the store is damaged: {error}") from error
 
 
-def note_pruned(connection: sqlite3.Connection, rows: Iterable[tuple[int, float]]) -> None:
-    """Keep the surprises of what is forgotten, each beside a living memory of the same speaker."""
-    connection.executemany("INSERT INTO pruned (memory, surprise) VALUES (?, ?)", rows)
+def note_pruned(connection: sqlite3.Connection, memory: int, *, heir: int) -> None:
+    """Keep the surprise of a memory that is about to go, beside a living one of the same speaker."""
+    connection.execute(
+        "INSERT INTO pruned (memory, surprise) SELECT ?, surprise FROM memories WHERE id = ?", (heir, memory)
+    )
 
 
 def pruned(connection: sqlite3.Connection, namespace: int) -> list[tuple[int, float]]:
@@ -102,3 +122,8 @@ def pruned(connection: sqlite3.Connection, namespace: int) -> list[tuple[int, fl
         "SELECT p.memory, p.surprise FROM pruned p JOIN memories m ON m.id = p.memory WHERE m.namespace = ?",
         (namespace,),
     ).fetchall()
+
+
+def hand_on(connection: sqlite3.Connection, memory: int, heir: int) -> None:
+    """Keep beside another memory what is kept beside one that is about to go."""
+    connection.execute("UPDATE pruned SET memory = ? WHERE memory = ?", (heir, memory))

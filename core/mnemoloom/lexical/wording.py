@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from mnemoloom.lexical import Analyzer
+from mnemoloom.lexical.analysis import Analyzer
 
 __all__ = ["wording"]
 
-# What changes nothing about what is said. Of all other words, "not", "she" and "if" included, none may differ.
-_FILLERS = {"english": frozenset("a ah an hello hey hi just oh ok okay really so the too uh um very well wow".split())}
+# Stop words that change nothing about what is said. All other words count: "not", "she" and "if", too.
+_FILLERS = {
+    "english": frozenset(
+        ("a", "an", "hello", "hey", "hi", "just", "oh", "ok", "okay", "really", "so", "the", "too", "very", "wow")
+    )
+}
 
 
 def wording(analyzer: Analyzer, text: str) -> tuple[str, ...]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mnemoloom.consolidation import wording
-from mnemoloom.lexical import Analyzer
+from mnemoloom.lexical import Analyzer, wording
 
 ENGLISH = Analyzer()
 
