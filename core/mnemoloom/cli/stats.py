@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from dataclasses import fields
+from typing import Any
 
 from mnemoloom.cli.opening import open_memory
 from mnemoloom.cli.screen import Screen, emit
@@ -32,6 +33,8 @@ def _described(screen: Screen, found: Stats, namespace: tuple[str, ...]) -> str:
     here = [
         ("memories", f"{found.memories:,}"),
         ("tiers", _counts(found.tiers)),
+        ("repetitions", f"{found.merged:,}"),
+        ("quadrants", _counts(found.quadrants)),
         ("speakers", _counts(found.speakers)),
         ("sessions", f"{found.sessions:,}"),
         ("encoded", f"{found.encoded:,}"),
@@ -50,7 +53,7 @@ def _described(screen: Screen, found: Stats, namespace: tuple[str, ...]) -> str:
     return "\n".join(f"{screen.bold(title)}\n{screen.columns(rows)}" for title, rows in blocks)
 
 
-def _counts(counted: Mapping[str, int]) -> str:
+def _counts(counted: Mapping[Any, int]) -> str:
     shown = [f"{name} {number:,}" for name, number in list(counted.items())[:_MOST_SPEAKERS]]
     more = len(counted) - len(shown)
     return ", ".join(shown) + (f" and {more:,} more" if more else "") if shown else "none"

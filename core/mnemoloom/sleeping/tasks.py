@@ -64,6 +64,7 @@ class SleepTask:
             report = self._sleep(self._tell)
         except CancelledError:
             self._future.cancel()
+            self._future.set_running_or_notify_cancel()  # wakes whoever waits
         except BaseException as error:  # noqa: BLE001 - handed on to whoever waits
             self._future.set_exception(error)
         else:
