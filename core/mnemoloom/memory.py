@@ -18,6 +18,7 @@ from mnemoloom.verbs.keeping import KeepingVerbs
 from mnemoloom.verbs.learning import LearningVerbs
 from mnemoloom.verbs.reading import ReadingVerbs
 from mnemoloom.verbs.screening import ScreeningVerbs
+from mnemoloom.verbs.sleeping import SleepingVerbs
 from mnemoloom.verbs.titans import TitansVerbs
 from mnemoloom.verbs.writing import WritingVerbs
 
@@ -31,6 +32,7 @@ class Memory(
     LearningVerbs,
     BrowsingVerbs,
     ReadingVerbs,
+    SleepingVerbs,
     KeepingVerbs,
     EvidenceVerbs,
     ScreeningVerbs,

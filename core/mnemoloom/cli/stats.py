@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from dataclasses import asdict, fields
+from typing import Any
 
 from mnemoloom.cli.opening import open_memory
 from mnemoloom.cli.screen import Screen, emit
@@ -35,6 +36,8 @@ def _described(screen: Screen, found: Stats, namespace: tuple[str, ...]) -> str:
         ("memories", f"{found.memories:,}"),
         ("tiers", _counts(found.tiers)),
         *([("write gate", _counts(found.gated))] if found.gated else []),
+        ("repetitions", f"{found.merged:,}"),
+        ("quadrants", _counts(found.quadrants)),
         ("speakers", _counts(found.speakers)),
         ("sessions", f"{found.sessions:,}"),
         ("encoded", f"{found.encoded:,}"),
@@ -62,7 +65,7 @@ def _searched(index: IndexReport) -> str:
     return f"{index.entries:,} codes ({index.way}), {index.candidates:,} candidates, {seen}"
 
 
-def _counts(counted: Mapping[str, int]) -> str:
+def _counts(counted: Mapping[Any, int]) -> str:
     shown = [f"{name} {number:,}" for name, number in list(counted.items())[:_MOST_SPEAKERS]]
     more = len(counted) - len(shown)
     return ", ".join(shown) + (f" and {more:,} more" if more else "") if shown else "none"

@@ -129,6 +129,7 @@ class Recaller:
                 variant=request.variant,
                 shown=self._shown(view, look, replace(request, cold=request.cold or second_look)),
                 windowed=memory in request.window,
+                under=look.folds.under,
             )
             return explain(findings, memory)
 

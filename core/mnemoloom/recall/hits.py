@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from mnemoloom.recall.looking import Look, View
 from mnemoloom.recall.ranking import Ranking
 from mnemoloom.recall.request import Request
 from mnemoloom.recall.shelf import Shelf
-from mnemoloom.records import Hit
+from mnemoloom.records import Hit, Record
 
 __all__ = ["hits_of"]
 
@@ -26,6 +27,8 @@ def hits_of(view: View, look: Look, request: Request, *, known: frozenset[int] |
     if request.expand:
         around = {slot: _around(view.shelf, slot, request.expand, until=request.as_of) for slot in slots}
     beside = {each for pair in around.values() for side in pair for each in side}
+    again = {slot: look.folds.repeats.get(slot, ()) for slot in slots}
+    beside.update(each for told in again.values() for each in told)
     lacking = beside.union(slots) - look.records.keys()
     records = {**look.records, **view.records(lacking)} if lacking else look.records
     trusted = request.trusted
@@ -52,6 +55,7 @@ def hits_of(view: View, look: Look, request: Request, *, known: frozenset[int] |
                 after=tuple(records[each] for each in after if each in shown),
                 supersedes=tuple(older_of.get(slot, ())),
                 superseded_by=tuple(newer_of.get(slot, ())),
+                repeats=tuple(sorted((records[each] for each in again[slot] if each in records), key=_told)),
                 second_look=known is not None and slot not in known,
                 score_l0=level.get("score_l0"),
                 score_l1=level.get("score_l1"),
@@ -76,6 +80,10 @@ def _levels(shelf: Shelf, ranking: Ranking, slots: list[int]) -> dict[int, dict[
                 if not np.isnan(scores[place]):
                     of_slot[name] = float(scores[place])
     return levels
+
+
+def _told(record: Record) -> tuple[datetime, int]:
+    return record.time, record.id
 
 
 def _around(shelf: Shelf, slot: int, steps: int, *, until: int | None) -> tuple[list[int], list[int]]:

@@ -186,6 +186,17 @@ class LiveShelf:
             if folder is not None:
                 drop_cache(folder, name)
 
+    def tidy(self, dead_share: float) -> None:
+        """Make everything derived anew where so much of it belongs to what is gone."""
+        folder = self._store.cache_folder
+        with self._store.reading() as connection, self._lock:
+            if self.number(connection) is None or self.current(connection).dead_share <= dead_share:
+                return
+            cached = folder is not None and any(folder.glob(f"{self._cache_name()}.*"))
+            self.drop_cache()
+        if cached:
+            self.save(closing=True)
+
     def note_access(self, ids: Iterable[int], now: int) -> None:
         """Remember, until the next write, that memories were recalled."""
         with self._lock:

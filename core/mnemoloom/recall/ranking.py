@@ -47,6 +47,12 @@ class Ranking:
         """The score of every memory, shape (len(slots),)."""
         return sum(self.parts.values(), np.zeros(len(self.slots)))
 
+    def first(self, count: int) -> Ranking:
+        """The best `count` of it."""
+        return replace(
+            self, slots=self.slots[:count], parts={name: values[:count] for name, values in self.parts.items()}
+        )
+
     def score(self, place: int) -> float:
         """The score of the memory at a place, counted from 0."""
         return sum(self.parts_at(place).values())
@@ -54,7 +60,7 @@ class Ranking:
     def only(self, kept: Mask) -> Ranking:
         """The same without some of its places; `kept` of shape (len(slots),)."""
         parts = {name: values[kept] for name, values in self.parts.items()}
-        return Ranking(slots=self.slots[kept], parts=parts, support=self.support)
+        return replace(self, slots=self.slots[kept], parts=parts)
 
     def all_parts(self) -> list[dict[str, float]]:
         """The named parts of every score, in the order of the slots."""

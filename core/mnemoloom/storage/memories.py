@@ -196,12 +196,20 @@ def delete(connection: sqlite3.Connection, namespace: int, memory: int, *, now: 
 
 
 def update_policy(
-    connection: sqlite3.Connection, namespace: int, memory: int, *, tier: Tier, pinned: bool, now: int, signer: Signer
+    connection: sqlite3.Connection,
+    namespace: int,
+    memory: int,
+    *,
+    tier: Tier,
+    pinned: bool,
+    now: int,
+    signer: Signer,
+    op: str = "place",
 ) -> None:
-    """Set a memory's tier and pin."""
+    """Set a memory's tier and pin; `op` is what the log calls it: place by a user, sleep, or wake, its undoing."""
     connection.execute("UPDATE memories SET tier = ?, pinned = ? WHERE id = ?", (tier.value, int(pinned), memory))
     item = item_of(connection, memory, store=signer.store)
-    log_change(connection, "place", namespace, memory, item, now=now, signer=signer)
+    log_change(connection, op, namespace, memory, item, now=now, signer=signer)
 
 
 def update_vectors(
