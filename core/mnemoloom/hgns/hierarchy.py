@@ -62,6 +62,16 @@ class Near(NamedTuple):
     level2: Rows
     level1: Rows
 
+    @classmethod
+    def unseen(cls, numbers: Numbers) -> Near:
+        """Candidates that no coarser level looked at."""
+        return cls(numbers, _nothing(len(numbers)), _nothing(len(numbers)))
+
+    def joined(self, other: Near) -> Near:
+        """These, and those of the others that are not among them."""
+        new = ~np.isin(other.numbers, self.numbers)
+        return Near(*(np.concatenate((mine, theirs[new])) for mine, theirs in zip(self, other, strict=True)))
+
 
 class Found(NamedTuple):
     """Rows nearest to a query, best first; each of shape (m,).
@@ -233,7 +243,7 @@ class Hierarchy:
         if entries is None:
             return None
         near = self._refined(turned, *entries, count) if 1 in levels else Near(*entries[1:], _nothing(len(entries[0])))
-        return near if nearest is None else _joined(near, nearest)
+        return near if nearest is None else near.joined(Near.unseen(nearest))
 
     def _coarse(self, turned: Rows, count: int, allowed: Mask | None) -> tuple[Numbers, Numbers, Rows] | None:
         """Entries, numbers and estimates of the `count` nearest living, allowed rows; None if not worth it."""
@@ -415,14 +425,3 @@ def _best(scores: Rows, numbers: Numbers, k: int) -> Numbers:
 
 def _nothing(count: int) -> Rows:
     return np.full(count, np.nan, np.float32)
-
-
-def _joined(near: Near, numbers: Numbers) -> Near:
-    """The candidates and those of the numbers that are not among them."""
-    more = np.setdiff1d(numbers, near.numbers)
-    nothing = _nothing(len(more))
-    return Near(
-        np.concatenate((near.numbers, more)),
-        np.concatenate((near.level2, nothing)),
-        np.concatenate((near.level1, nothing)),
-    )
