@@ -1,7 +1,7 @@
 """The HGNS hierarchy against exact search and against graphs: recall, time, memory, building; one thread, one run.
 
     python tests/benchmarks/index.py --n N [--vectors FILE.npy] [--queries FILE.npy] [--rivals flat,hnswflat,hnswlib]
-        [--json]
+        [--rounds R] [--json]
 
 The vectors are those of the file, stretched as vectors.py says if they are fewer than N, or seeded groups without a
 file. Without a file of queries 300 rows are held out. They are searched where they lie on disk, mapped; the codes are
@@ -30,14 +30,14 @@ import faiss
 import numpy as np
 import psutil
 from numpy.typing import NDArray
-from vectors import Rows, exact_top, grouped_rows, read_rows, stretched, unit
+from vectors import Rows, exact_top, grouped_rows, read_rows, rows_between, unit
 
 from mnemoloom.config import IndexSettings
 from mnemoloom.hgns import Hierarchy
 from mnemoloom.index import VectorRows
 from mnemoloom.storage import read_cache, write_cache
 
-K, HELD_OUT, ONE_BY_ONE, ROUNDS = 10, 300, 500, 3
+K, HELD_OUT, ONE_BY_ONE = 10, 300, 500
 RIVALS = ("flat", "hnswflat", "hnswlib")
 Ids = NDArray[np.int64]
 Search = Callable[[Rows], Ids]
@@ -49,10 +49,10 @@ def recall(search: Search, queries: Rows, exact: Ids) -> float:
     return float(np.mean(found)) / exact.shape[1]
 
 
-def medians(searches: dict[str, Search], queries: Rows) -> dict[str, float]:
+def medians(searches: dict[str, Search], queries: Rows, *, rounds: int) -> dict[str, float]:
     """Milliseconds by the median, the searches taking turns."""
     took: dict[str, list[float]] = {name: [] for name in searches}
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for query in queries:
             for name, search in searches.items():
                 start = time.perf_counter()
@@ -142,7 +142,7 @@ def tuned(search: Callable[[int], Search], queries: Rows, exact: Ids, *, wanted:
     return chosen, ef, reached
 
 
-def run(rows: Rows, queries: Rows, rivals: tuple[str, ...], folder: Path) -> dict[str, Any]:
+def run(rows: Rows, queries: Rows, rivals: tuple[str, ...], folder: Path, *, rounds: int) -> dict[str, Any]:
     """All figures; row 0 of the rows is reserved."""
     n, settings = len(rows) - 1, IndexSettings()
     exact = exact_of(rows, queries)
@@ -164,9 +164,8 @@ def run(rows: Rows, queries: Rows, rivals: tuple[str, ...], folder: Path) -> dic
     # rows come one at a time; their codes are made by the next search
     insert = cpu(lambda: [*map(index.add, rows[-ONE_BY_ONE:]), index._catch_up()]) / ONE_BY_ONE
     figures["insert_us"] = insert * 1e6
-    for number in range(n + 1, n + 1 + ONE_BY_ONE):
-        index.remove(number)
-    index.compact()
+    index = reopened(coded(rows, settings), rows, folder)  # without what was added
+    ours.index = index
     if "hnswflat" in rivals:
         made, build, one = graph(rows)
         figures |= {"build_ratio": build / figures["build_s"], "insert_ratio": one / insert}
@@ -193,27 +192,26 @@ def run(rows: Rows, queries: Rows, rivals: tuple[str, ...], folder: Path) -> dic
         searches["hnswlib"], figures["hnswlib_ef"], figures["hnswlib_recall"] = tuned(
             hnswlib, queries, exact, wanted=0.999
         )
-    took = medians(searches, queries)
+    took = medians(searches, queries, rounds=rounds)
     figures["ours_ms"] = took["ours"]
     for rival in RIVALS:
         figures[f"{rival}_over_ours"] = took[rival] / took["ours"] if rival in took else None
-    return figures | with_deaths(index, rows, queries)
+    return figures | with_deaths(index, reopened(index, rows, folder), rows, queries, rounds=rounds)
 
 
-def with_deaths(index: Hierarchy, rows: Rows, queries: Rows) -> dict[str, float]:
-    """Recall and time when a fifth of the rows is gone, but not yet its codes."""
+def with_deaths(index: Hierarchy, gone: Hierarchy, rows: Rows, queries: Rows, *, rounds: int) -> dict[str, float]:
+    """Recall and time of an index of which a fifth is gone, but not yet its codes, beside the whole one."""
     n = len(rows) - 1
-    whole = medians({"whole": Ours(index)}, queries)["whole"]
     dead = np.random.default_rng(1).permutation(n)[: n // 5] + 1
-    removal = cpu(lambda: [index.remove(number) for number in dead.tolist()]) / len(dead)
-    left = np.setdiff1d(np.arange(1, n + 1), dead)
-    exact = exact_of(rows, queries, among=left)
-    found = recall(Ours(index), queries, exact)
+    removal = cpu(lambda: [gone.remove(number) for number in dead.tolist()]) / len(dead)
+    exact = exact_of(rows, queries, among=np.setdiff1d(np.arange(1, n + 1), dead))
+    found = recall(Ours(gone), queries, exact)
+    took = medians({"whole": Ours(index), "left": Ours(gone)}, queries, rounds=rounds)
     return {
         "deleted_recall@10": found,
-        "deleted_over_whole_ms": medians({"left": Ours(index)}, queries)["left"] / whole,
+        "deleted_over_whole_ms": took["left"] / took["whole"],
         "remove_us": removal * 1e6,
-        "compact_ms": cpu(index.compact) * 1e3,
+        "compact_ms": cpu(gone.compact) * 1e3,
     }
 
 
@@ -249,10 +247,10 @@ def prepared(options: argparse.Namespace, folder: Path) -> tuple[Rows, Rows]:
         mapped[1:] = rows[:n]
     else:
         mapped[1 : len(rows) + 1] = rows
-        step = 200_000  # so that a million rows need not be in memory
-        for start in range(len(rows), n, step):
-            count = min(step, n - start)
-            mapped[start + 1 : start + count + 1] = stretched(rows, len(rows) + count, seed=start)[len(rows) :]
+        end = len(rows) + 1
+        for some in rows_between(rows, n - len(rows)):  # so that a million rows need not be in memory
+            mapped[end : end + len(some)] = some
+            end += len(some)
     mapped.flush()
     del mapped
     return np.load(path, mmap_mode="r"), unit(queries)
@@ -279,12 +277,13 @@ def main() -> None:
     parser.add_argument("--vectors", type=Path, help="an .npy file of shape (m, d)")
     parser.add_argument("--queries", type=Path, help="an .npy file of shape (q, d)")
     parser.add_argument("--rivals", default=",".join(RIVALS), help="what to compare with")
+    parser.add_argument("--rounds", type=int, default=3, help="how often every query is asked, for the times")
     parser.add_argument("--json", action="store_true", help="the ten main figures alone")
     options = parser.parse_args()
     faiss.omp_set_num_threads(1)
     with tempfile.TemporaryDirectory(prefix="index-") as folder:
         rows, queries = prepared(options, Path(folder))
-        figures = run(rows, queries, tuple(options.rivals.split(",")), Path(folder) / "cache")
+        figures = run(rows, queries, tuple(options.rivals.split(",")), Path(folder) / "cache", rounds=options.rounds)
     plain = {name: round(value, 4) if isinstance(value, float) else value for name, value in figures.items()}
     if options.json:
         print(json.dumps({name: plain.get(name) for name in SHOWN}))

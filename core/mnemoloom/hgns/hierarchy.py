@@ -70,7 +70,11 @@ class Near(NamedTuple):
     def joined(self, other: Near) -> Near:
         """These, and those of the others that are not among them."""
         new = ~np.isin(other.numbers, self.numbers)
-        return Near(*(np.concatenate((mine, theirs[new])) for mine, theirs in zip(self, other, strict=True)))
+        return Near(
+            np.concatenate((self.numbers, other.numbers[new])),
+            np.concatenate((self.level2, other.level2[new])),
+            np.concatenate((self.level1, other.level1[new])),
+        )
 
 
 class Found(NamedTuple):
