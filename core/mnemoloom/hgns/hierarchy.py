@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from mnemoloom.columns import Column, Table
 from mnemoloom.config import IndexSettings
-from mnemoloom.errors import ConfigError
+from mnemoloom.errors import ConfigError, DimensionMismatchError
 from mnemoloom.hgns.digits import fine_codes, fine_products, rotation
 from mnemoloom.hgns.probe import OCTAVES, Probe, fresh_probe, is_due, learn, octaves_needed, recall_of
 from mnemoloom.hgns.scanning import Arrays, CoarseScan, coarse_scan, way_to_scan
@@ -208,7 +208,11 @@ class Hierarchy:
         Parameters
         ----------
         levels: coarse to fine, one of LEVELS; those of the settings by default. Without level 0 scores are estimates.
-        allowed: which numbers count, shape (numbers,). exact: compare every row. Raises ConfigError.
+        allowed: which numbers count, shape (numbers,). exact: compare every row.
+
+        Raises
+        ------
+        ConfigError, DimensionMismatchError
         """
         levels = self.settings.levels if levels is None else tuple(levels)
         if levels not in LEVELS:
@@ -237,12 +241,14 @@ class Hierarchy:
         levels = self.settings.levels if levels is None else levels
         if levels == (0,) or not self._ready():
             return None
+        if len(query) != self.rows.width:
+            raise DimensionMismatchError(expected=self.rows.width or 0, got=len(query))
         taken = max(self.candidates, count * (2 if 1 in levels else 1))
-        probe = self._probe
         turned = rotation(len(query)).apply(query[None])[0]
-        sampled = is_due(probe, self.settings.probe_every)
-        nearest = self._sample(query, turned, taken, allowed) if sampled else None
-        self._probe = probe = self._probe._replace(asked=probe.asked + 1)
+        nearest = None
+        if 0 in levels and is_due(self._probe, self.settings.probe_every):
+            nearest = self._sample(query, turned, taken, allowed)
+        self._probe = probe = self._probe._replace(asked=self._probe.asked + 1)
         entries = None if probe.octave == OCTAVES else self._coarse(turned, taken << probe.octave, allowed)
         if entries is None:
             return None
@@ -384,7 +390,7 @@ class Hierarchy:
         self.compact()
         arrays = self._scan.arrays() | {"pointers": self._pointers.values, "entries": self._entries.values}
         if self._fine is not None:
-            arrays["fine"] = self._fine.values
+            arrays["fine"] = self._fine.take(np.arange(len(self._fine)))  # mapped rows stay where they are
         probe = self._probe
         facts = {
             "layout": LAYOUT,
