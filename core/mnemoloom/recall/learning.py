@@ -52,7 +52,7 @@ def row_of(shelf: Shelf, memory: int) -> Row | None:
     slot = shelf.slot_of(memory)
     if slot and not shelf.has_vector.values[slot] and shelf.replies()[slot]:
         slot = int(shelf.answered()[slot])
-    return shelf.vectors.values[slot] if slot and shelf.has_vector.values[slot] else None
+    return shelf.vectors.row(slot) if slot and shelf.has_vector.values[slot] else None
 
 
 def encoder_of(connection: sqlite3.Connection) -> str:

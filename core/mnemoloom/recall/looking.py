@@ -166,9 +166,9 @@ class View:
         if request.as_of is not None:
             allowed = allowed & (self.shelf.times.values <= request.as_of)
         if request.condition is not None:
-            known, left = narrow(self.shelf, request.condition)
-            if known is not None:
-                allowed = allowed & known
+            narrowed, left = narrow(self.shelf, request.condition)
+            if narrowed is not None:
+                allowed = allowed & narrowed
             if left is not None and allowed.any():
                 mask = np.zeros(len(allowed), np.bool_)
                 mask[self.shelf.slots_of(matching_ids(self.connection, self.number, left))] = True

@@ -146,7 +146,7 @@ def _nearest(known: Sorted) -> dict[int, tuple[int, float]]:
     if not len(slots):
         return {}
     warm = ~shelf.cold.values[slots]
-    found = representatives(known.state, shelf.vectors.values[slots], known.cells[slots, 0], prefer=warm)
+    found = representatives(known.state, shelf.vectors.take(slots), known.cells[slots, 0], prefer=warm)
     return {topic: (int(slots[member]), coherence) for topic, (member, coherence) in found.items()}
 
 
