@@ -8,6 +8,7 @@
 """
 
 from mnemoloom.__about__ import __version__
+from mnemoloom.art import CategoryStatistics
 from mnemoloom.chain import Proof, Seal, read_proof, read_seal
 from mnemoloom.clock import ManualClock, SystemClock
 from mnemoloom.config import AssistantProfile, ConcertProfile, Config, Guard, Limits, UpdateRule, WeightedProfile
@@ -26,6 +27,7 @@ from mnemoloom.storage.verify import VerifyReport
 __all__ = [
     "AssistantProfile",
     "Calibration",
+    "CategoryStatistics",
     "ConcertProfile",
     "Config",
     "Draft",

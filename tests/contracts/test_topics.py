@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from mnemoloom import Config, Draft, Memory, Tier
 from mnemoloom.art import CentredConfig
 from mnemoloom.embedders import HashingEmbedder
-from mnemoloom.errors import EmbedderError, StorageFailure, UnknownMemoryError, ValidationError
+from mnemoloom.errors import CorruptionError, EmbedderError, StorageFailure, UnknownMemoryError, ValidationError
 from mnemoloom.recall.sorting import recentre_topics
 from mnemoloom.storage import topics as stored_topics
 from unit.recall.word_embedder import RowEmbedder
@@ -323,6 +323,28 @@ def test_a_write_that_fails_sorts_nothing(store: Memory, monkeypatch: pytest.Mon
         with pytest.raises(StorageFailure):
             store.topics()
     assert [topic.count for topic in store.topics()] == [2] * 4
+
+
+def test_a_damaged_table_of_topics_is_named(store: Memory, folder: Path, open_memory: OpenMemory) -> None:
+    store.remember_many(mixed(4))
+    store.topics()
+    store.close()
+    with closing(sqlite3.connect(folder / "store.db")) as connection:
+        connection.execute("UPDATE topics SET topic = -7 WHERE memory = 2")
+        connection.commit()
+    with pytest.raises(CorruptionError, match="topics"):
+        open_memory(folder).topics()
+
+
+def test_a_memory_in_quarantine_is_in_no_topic_until_it_is_released(store: Memory) -> None:
+    ids = store.remember_many(mixed(8, subjects=2))
+    before = groups(store)
+    store.quarantine({"id": ids[0]})
+    assert sorted(topic.count for topic in store.topics()) == [3, 4]
+    with pytest.raises(UnknownMemoryError):
+        store.topic_of(ids[0])
+    store.release({"id": ids[0]})
+    assert groups(store) == before
 
 
 def recentred(memory: Memory) -> Any:

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mnemoloom.errors import CorruptionError
+
 __all__ = ["NONE", "Places", "Standing", "place", "places", "standing"]
 
 NONE = -1  # no second topic
@@ -39,13 +41,15 @@ def standing(connection: sqlite3.Connection, namespace: int) -> Standing:
 
 
 def places(connection: sqlite3.Connection, namespace: int) -> Places:
-    """Where every sorted memory of a namespace is."""
+    """Where every sorted memory of a namespace is. Raises CorruptionError for numbers that no topic can have."""
     found = connection.execute(
         "SELECT t.memory, t.topic, t.second FROM topics t JOIN memories m ON m.id = t.memory WHERE m.namespace = ? "
         "ORDER BY t.memory",
         (namespace,),
     )
     table = np.array(found.fetchall(), np.int64).reshape(-1, 3)
+    if (table[:, 1] < 0).any() or (table[:, 2] < NONE).any():
+        raise CorruptionError("table topics of the store is damaged: a topic has a number below 0")
     return Places(table[:, 0], table[:, 1:])
 
 
