@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnemoloom.clock import last_millis, to_millis
+from mnemoloom.clock import from_millis, last_millis, to_millis
 from mnemoloom.config import Limits
 from mnemoloom.errors import MetadataError, NamespaceError, TextError, ValidationError, VectorError
 from mnemoloom.records import Draft, Tier
@@ -29,6 +29,7 @@ __all__ = [
     "check_tier",
     "check_topics",
     "raw_row",
+    "settled",
 ]
 
 _MOST_ORIGINS = 10_000
@@ -38,7 +39,10 @@ _FIELDS = frozenset(field.name for field in fields(Draft))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedDraft:
-    """A draft that may be stored: times in milliseconds, metadata as canonical JSON, vector as float32 (d,)."""
+    """A draft that may be stored: times in milliseconds, metadata as canonical JSON, vector as float32 (d,).
+
+    placed: whether the caller said where it goes, by a tier or a pin.
+    """
 
     text: str
     pointer: bytes
@@ -51,6 +55,7 @@ class CheckedDraft:
     metadata: str
     tier: Tier
     pinned: bool
+    placed: bool
     source: str | None
     trust: str
     derived_from: tuple[int | str, ...] = ()
@@ -78,11 +83,30 @@ def check_draft(value: Draft | Mapping[str, Any] | str, *, limits: Limits, now: 
         session=_label(draft.session, "session", limits),
         time=now if draft.time is None else check_moment(draft.time, "time"),
         metadata=_metadata(draft.metadata, limits),
-        tier=Tier.PERSISTENT if draft.pinned else check_tier(draft.tier),
+        tier=Tier.PERSISTENT if draft.pinned else check_tier(Tier.LONG_TERM if draft.tier is None else draft.tier),
         pinned=draft.pinned,
+        placed=draft.pinned or draft.tier is not None,
         source=_label(draft.source, "source", limits),
         trust=check_trust(draft.trust),
         derived_from=_origins(draft.derived_from),
+    )
+
+
+def settled(draft: CheckedDraft) -> Draft:
+    """The same as a draft again: with the time that it was checked at, and nothing that the caller could change."""
+    return Draft(
+        text=draft.text,
+        speaker=draft.speaker,
+        session=draft.session,
+        time=from_millis(draft.time),
+        metadata=json.loads(draft.metadata),
+        external_id=draft.external_id,
+        vector=None if draft.vector is None else draft.vector.copy(),
+        source=draft.source,
+        trust=draft.trust,
+        tier=draft.tier if draft.placed else None,
+        pinned=draft.pinned,
+        derived_from=draft.derived_from,
     )
 
 

@@ -18,6 +18,7 @@ from mnemoloom.config import Config
 from mnemoloom.drafts import CheckedDraft
 from mnemoloom.errors import DimensionMismatchError, EmbedderError, UnknownMemoryError
 from mnemoloom.filters import Filter
+from mnemoloom.gating import Gatekeeper
 from mnemoloom.recall.calibration import Calibration, keep_threshold
 from mnemoloom.recall.encoding import Encoding, is_down
 from mnemoloom.recall.learning import encoder_of
@@ -27,7 +28,7 @@ from mnemoloom.recall.shelf import ShelfEntry
 from mnemoloom.recall.speakers import is_reply
 from mnemoloom.recall.using import with_before
 from mnemoloom.records import Tier
-from mnemoloom.storage import Store, memories
+from mnemoloom.storage import Store, gates, memories
 from mnemoloom.storage.calls import answer_of, keep_answer
 from mnemoloom.storage.facts import CALLER, StoreFacts, read_facts, write_fact
 from mnemoloom.storage.feedback import add_use
@@ -139,6 +140,7 @@ class Writer:
                 return 0
             found = matching_ids(connection, number, condition, isolated=None).tolist()
             found = descendants(connection, found) if derived else found
+            gates.drop_gates(connection, number, found)
             for memory in found:
                 memories.delete(connection, number, memory, now=now, signer=self._signer)
             self._live.drop_cache()
@@ -253,7 +255,12 @@ class Writer:
             _new_memory(draft, payload, shelf.measure_surprise(count), least_trusted([draft.trust, *trusts]), now)
             for draft, payload, count, (_, trusts) in zip(chosen, payload_of, counts, origins, strict=True)
         ]
+        keeper = None if self._config.gate is None else Gatekeeper(connection, number, shelf, self._config.gate)
+        if keeper is not None:
+            new = [keeper.judge(draft, memory) for draft, memory in zip(chosen, new, strict=True)]
         ids, kept, poorer = memories.insert(connection, number, self._live.labels, new, signer=self._signer)
+        if keeper is not None:
+            keeper.keep(ids)
         for memory, (found, _) in zip(ids, origins, strict=True):
             derive(connection, number, memory, found, now=now, signer=self._signer)
         encoded = memories.update_vectors(connection, number, poorer, now=now, signer=self._signer)

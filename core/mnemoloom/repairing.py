@@ -36,6 +36,8 @@ _LEFTOVERS = (
     "OR NOT EXISTS (SELECT 1 FROM memories WHERE memories.id = links.target)",
     "DELETE FROM topics WHERE NOT EXISTS (SELECT 1 FROM memories WHERE memories.id = topics.memory)",
     "DELETE FROM feedback WHERE NOT EXISTS (SELECT 1 FROM memories WHERE memories.id = feedback.memory)",
+    "DELETE FROM gated WHERE NOT EXISTS (SELECT 1 FROM memories WHERE memories.id = gated.memory)",
+    "DELETE FROM taken WHERE NOT EXISTS (SELECT 1 FROM memories WHERE memories.id = taken.memory)",
 )
 
 

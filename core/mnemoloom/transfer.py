@@ -466,6 +466,8 @@ def _new_memory(value: dict[str, Any], rows: _Rows, encoder: str | None, limits:
     """A line as a memory to store. Raises ValidationError."""
     names = ("text", "speaker", "session", "metadata", "external_id", "source", "tier", "pinned")
     draft = check_draft({name: value[name] for name in names}, limits=limits, now=0)
+    if value["tier"] is None:
+        raise ImportFormatError("tier must be a string; got None")
     trust = check_label(value["trust"], "trust", limits=limits)  # a store from before the vocabulary has others
     surprise = value["surprise"]
     if type(surprise) not in (int, float) or not isfinite(surprise) or surprise < 0:

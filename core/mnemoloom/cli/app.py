@@ -106,6 +106,12 @@ def _add_remember(command: argparse.ArgumentParser) -> None:
     command.add_argument("--time", help="when it was said, in ISO 8601 (default: now)")
     command.add_argument("--metadata", metavar="JSON", help="a JSON object")
     command.add_argument("--id", metavar="ID", help="your own id; the same one again replaces the memory")
+    command.add_argument(
+        "--gate",
+        metavar="BUDGET",
+        type=float,
+        help="keep what named speakers say without telling much cold; the share to write, such as .825 (default: all)",
+    )
 
 
 def _add_recall(command: argparse.ArgumentParser) -> None:
@@ -248,6 +254,28 @@ def _add_reembed(command: argparse.ArgumentParser) -> None:
     command.add_argument("--learn", action="store_true", help="first fit the token projection to this store's tokens")
 
 
+def _add_sleep(command: argparse.ArgumentParser) -> None:
+    either = command.add_mutually_exclusive_group()
+    either.add_argument("--plan", action="store_true", help="change nothing, and tell what would be changed")
+    either.add_argument(
+        "--undo", metavar="ID", type=int, help="take back what the sleep of this number moved and merged"
+    )
+    command.add_argument(
+        "--cold-share",
+        metavar="SHARE",
+        type=float,
+        default=0.0,
+        help="of each named speaker's memories, how many of the dullest go to the cold tier (default: 0)",
+    )
+    command.add_argument(
+        "--duplicates",
+        metavar="COSINE",
+        type=float,
+        default=0.92,
+        help="from which the same words of one speaker count as the same said again; above 1, never (default: 0.92)",
+    )
+
+
 _COMMANDS = (
     ("demo", "demonstration", "remember a short conversation and ask about it", _add_demo),
     ("remember", "remember", "remember one text, or a file of them", _add_remember),
@@ -270,6 +298,7 @@ _COMMANDS = (
     ("stats", "stats", "count what a namespace and its store hold", _add_nothing),
     ("export", "exporting", "write a namespace to a bundle of plain files", _add_export),
     ("import", "importing", "add the memories of a bundle to a namespace", _add_import),
+    ("sleep", "sleep", "put a namespace in order: repetitions, tiers, room; --undo takes it back", _add_sleep),
     ("doctor", "diagnosis", "look at a store and say whether it is well", _add_doctor),
     ("repair", "diagnosis", "mend what is derived, and name the memories that are damaged", _add_repair),
     ("reembed", "reembed", "encode what the embedder has not encoded yet", _add_reembed),

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from mnemoloom.config import Config
 from mnemoloom.embedders import from_spec
 from mnemoloom.errors import EmbedderMismatchError, NotAStoreError, StorageFailure, StoreLockedError
 from mnemoloom.memory import Memory
@@ -23,7 +24,7 @@ def labels_of(arguments: argparse.Namespace) -> tuple[str, ...]:
     return tuple(arguments.namespace.split("/")) if arguments.namespace is not None else ("default",)
 
 
-def open_memory(arguments: argparse.Namespace, *, read_only: bool = False) -> Memory:
+def open_memory(arguments: argparse.Namespace, *, read_only: bool = False, config: Config | None = None) -> Memory:
     """The memory that the common options name. Reading leaves no trace and goes on beside a writer."""
     with opening_errors(arguments):
         return Memory.open(
@@ -31,6 +32,7 @@ def open_memory(arguments: argparse.Namespace, *, read_only: bool = False) -> Me
             namespace=labels_of(arguments),
             embedder=from_spec(arguments.embedder),
             read_only=read_only,
+            config=config,
         )
 
 

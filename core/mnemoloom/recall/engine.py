@@ -15,20 +15,21 @@ from mnemoloom.config import Config, Profile, profile_named
 from mnemoloom.errors import EmbedderError
 from mnemoloom.fabric import asked
 from mnemoloom.index.exact import unit_row
+from mnemoloom.recall.arranging import arranged, asked_by
 from mnemoloom.recall.confidence import about_someone_else
 from mnemoloom.recall.encoding import Encoding, is_down
 from mnemoloom.recall.explain import Findings, explain
 from mnemoloom.recall.hits import hits_of
 from mnemoloom.recall.live import LiveShelf
-from mnemoloom.recall.looking import SUPERSEDES, View
+from mnemoloom.recall.looking import SUPERSEDES, Look, View
 from mnemoloom.recall.nearest import Nearest, by_cosine
 from mnemoloom.recall.parts import Evidence
 from mnemoloom.recall.query import read_query
 from mnemoloom.recall.request import Prepared, Request, evidence_of
 from mnemoloom.recall.shelf import Shelf
 from mnemoloom.recall.updates import asked_value
-from mnemoloom.records import Explanation, RecallResult, Record
-from mnemoloom.storage import memories
+from mnemoloom.records import Explanation, Hit, RecallResult, Record
+from mnemoloom.storage import gates, memories
 from mnemoloom.storage.quarantine import isolated
 
 __all__ = ["Recaller"]
@@ -50,10 +51,36 @@ class Recaller:
         with self._view() as view:
             if _outdated(prepared.evidence, view.shelf):
                 return self.recall(request)
+            if request.variant != "memory":
+                return self._by_variant(view, request, prepared)
             first, look = view.looks(request, prepared, self._config.update_rule)
             known = None if look is first else frozenset(first.ranking.slots[: request.k].tolist())
             unanswered = request.least is not None and look.confidence < request.least
             hits = [] if unanswered else hits_of(view, look, request, known=known)
+        return self._result(request, prepared, look, hits)
+
+    def _by_variant(self, view: View, request: Request, prepared: Prepared) -> RecallResult:
+        """As the variant asks, and what it shows: everything is ranked, for turns of the window may stand anywhere."""
+        prepared = replace(prepared, evidence=asked_by(request, prepared.evidence, view.shelf))
+        whole = replace(request, k=len(view.shelf.ids), exact=True)
+        first, look = view.looks(whole, prepared, self._config.update_rule)
+        hits: list[Hit] = []
+        if request.least is None or look.confidence >= request.least:
+            wider = look is not first
+            shown = arranged(view, look, replace(request, cold=request.cold or wider))
+            windowed = {slot for slot, source in shown.sources.items() if source == "short_term"}
+            known = frozenset(first.ranking.slots[: request.k].tolist()) | windowed if wider else None
+            hits = hits_of(view, shown.look, request, known=known)
+            hits = [replace(hit, short_term=view.shelf.slot_of(hit.id) in windowed) for hit in hits]
+        return self._result(request, prepared, look, hits)
+
+    @staticmethod
+    def _shown(view: View, look: Look, request: Request) -> dict[int, str]:
+        """The slots that a variant shows, in order, and which memory each is from."""
+        return {} if request.variant == "memory" else arranged(view, look, request).sources
+
+    @staticmethod
+    def _result(request: Request, prepared: Prepared, look: Look, hits: list[Hit]) -> RecallResult:
         return RecallResult(
             query=request.query,
             profile=prepared.profile.name,
@@ -71,6 +98,7 @@ class Recaller:
             shelf = view.shelf
             if _outdated(prepared.evidence, shelf):
                 return self.why(request, memory)
+            prepared = replace(prepared, evidence=asked_by(request, prepared.evidence, shelf))
             whole = replace(request, k=len(shelf.ids), exact=True)
             first, look = view.looks(whole, prepared, self._config.update_rule)
             second_look = look is not first
@@ -93,10 +121,15 @@ class Recaller:
                 texts={slot: record.text for slot, record in look.records.items()},
                 confidence=look.confidence,
                 least=request.least,
+                gated=gates.decision_of(view.connection, memory) if shelf.slot_of(memory) else None,
                 trusted=request.trusted,
                 trust=view.trust_of(shelf.slot_of(memory)),
                 crowded=look.crowded,
                 isolated=bool(isolated(view.connection, [memory])),
+                variant=request.variant,
+                shown=self._shown(view, look, replace(request, cold=request.cold or second_look)),
+                windowed=memory in request.window,
+                under=look.folds.under,
             )
             return explain(findings, memory)
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnemoloom.art import CentredConfig
+from mnemoloom.config import IndexSettings
 from mnemoloom.errors import CorruptionError, StoreClosedError
 from mnemoloom.fabric import Activation, Feedback
 from mnemoloom.index.exact import unit_row
@@ -53,6 +54,7 @@ class LiveShelf:
         analyzer: Analyzer,
         *,
         encode_replies: bool,
+        index: IndexSettings | None = None,
         topics: CentredConfig | None = None,
     ) -> None:
         self.labels = labels
@@ -62,6 +64,7 @@ class LiveShelf:
         self._learned: Learned | None = None
         self._superseded: set[tuple[int, int]] = set()
         self._store, self._analyzer, self._encode_replies = store, analyzer, encode_replies
+        self._index = index
         self._lock = RLock()
         self._shelf: Shelf | None = None
         self._number: int | None = None
@@ -183,6 +186,17 @@ class LiveShelf:
             if folder is not None:
                 drop_cache(folder, name)
 
+    def tidy(self, dead_share: float) -> None:
+        """Make everything derived anew where so much of it belongs to what is gone."""
+        folder = self._store.cache_folder
+        with self._store.reading() as connection, self._lock:
+            if self.number(connection) is None or self.current(connection).dead_share <= dead_share:
+                return
+            cached = folder is not None and any(folder.glob(f"{self._cache_name()}.*"))
+            self.drop_cache()
+        if cached:
+            self.save(closing=True)
+
     def note_access(self, ids: Iterable[int], now: int) -> None:
         """Remember, until the next write, that memories were recalled."""
         with self._lock:
@@ -269,7 +283,7 @@ class LiveShelf:
         if self.number(connection) is not None:
             shelf = self._cached(connection)
         if shelf is None or self._has_gaps(connection, shelf):
-            shelf = Shelf(self._analyzer)
+            shelf = Shelf(self._analyzer, self._index)
         self._saved_slots = len(shelf.ids) if shelf.position else 0
         self._made = read_facts(connection)
         self._follow(connection, shelf)
@@ -286,7 +300,7 @@ class LiveShelf:
             return None
         if memories.anchor_at(connection, facts["position"]) != facts["anchor"]:
             return None  # the cache is of another history, as after a restored backup
-        shelf = Shelf.from_state(self._analyzer, arrays, facts)
+        shelf = Shelf.from_state(self._analyzer, arrays, facts, self._index)
         return shelf if shelf.dead_share < _REBUILD_WHEN_DEAD else None
 
     def _catch_up(self, connection: sqlite3.Connection, shelf: Shelf) -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mnemoloom.concert import concert_parts
 from mnemoloom.config import AssistantProfile, ConcertProfile, Profile, WeightedProfile
+from mnemoloom.hgns import Near
 from mnemoloom.index import top_set
 from mnemoloom.recall import parts as part
 from mnemoloom.recall.confidence import BEST, Support, mean_of_best, speaker_margin, weakest_words
@@ -24,7 +25,6 @@ Mask = NDArray[np.bool_]
 Slots = NDArray[np.int64]
 Parts = dict[str, NDArray[np.floating[Any]]]
 
-_NEAR = 384  # candidates of the index: 200 hold the true ten nearest of 100,000 with recall .9995
 _MARGIN = 10  # memories of other speakers that are compared with those of the named one
 _ROUNDING = 1e-5  # of totals in float32; the order is decided in float64
 _MATCHING = 192  # candidates by everything else, beside them
@@ -32,15 +32,26 @@ _MATCHING = 192  # candidates by everything else, beside them
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ranking:
-    """Slots, best first, the parts of their scores, each of shape (len(slots),), and what speaks for an answer."""
+    """Slots, best first, the parts of their scores, each of shape (len(slots),), and what speaks for an answer.
+
+    vector: the query's, shape (d,), None where none is compared. near: what the index found, if it was asked.
+    """
 
     slots: Slots
     parts: Parts
     support: Support
+    vector: NDArray[np.float32] | None = None
+    near: Near | None = None
 
     def totals(self) -> NDArray[np.floating[Any]]:
         """The score of every memory, shape (len(slots),)."""
         return sum(self.parts.values(), np.zeros(len(self.slots)))
+
+    def first(self, count: int) -> Ranking:
+        """The best `count` of it."""
+        return replace(
+            self, slots=self.slots[:count], parts={name: values[:count] for name, values in self.parts.items()}
+        )
 
     def score(self, place: int) -> float:
         """The score of the memory at a place, counted from 0."""
@@ -49,10 +60,12 @@ class Ranking:
     def only(self, kept: Mask) -> Ranking:
         """The same without some of its places; `kept` of shape (len(slots),)."""
         parts = {name: values[kept] for name, values in self.parts.items()}
-        return Ranking(slots=self.slots[kept], parts=parts, support=self.support)
+        return replace(self, slots=self.slots[kept], parts=parts)
 
     def all_parts(self) -> list[dict[str, float]]:
         """The named parts of every score, in the order of the slots."""
+        if not self.parts:
+            return [{} for _ in self.slots]
         columns = [values.tolist() for values in self.parts.values()]
         return [dict(zip(self.parts, row, strict=True)) for row in zip(*columns, strict=True)]
 
@@ -94,9 +107,13 @@ def rank(
         active=active,
     )
     indexed = not (isinstance(profile, ConcertProfile) or (isinstance(profile, WeightedProfile) and profile.context))
-    if indexed and not exact and evidence.vector is not None:
-        sought = evidence.vector if evidence.learned is None else evidence.learned
-        scope = replace(scope, near=_near(scope, sought, max(_NEAR, 4 * limit), profile))
+    sought = evidence.vector if evidence.learned is None else evidence.learned
+    near = _near(scope, sought, limit, profile) if indexed and not exact else None
+    scope = scope if near is None else replace(scope, near=near.numbers)
+    return replace(_ranked(scope, profile, limit), vector=sought, near=near)
+
+
+def _ranked(scope: Scope, profile: Profile, limit: int) -> Ranking:
     if isinstance(profile, AssistantProfile):
         return _assistant(scope, profile, limit)
     if isinstance(profile, ConcertProfile):
@@ -112,19 +129,15 @@ def _echoes(shelf: Shelf, query: Query, profile: Profile) -> Slots | None:
     return found if len(found) else None
 
 
-def _near(scope: Scope, vector: NDArray[np.float32], count: int, profile: Profile) -> Slots | None:
-    """The slots that the index finds nearest; None where every vector is to be compared.
-
-    The index also holds what is forgotten, cold or a reply. Where those crowd out the rest, scan.
-    """
-    found = scope.shelf.vectors.near(vector, count)
-    if found is None:
+def _near(scope: Scope, vector: NDArray[np.float32] | None, limit: int, profile: Profile) -> Near | None:
+    """What the index finds near a query; None where every vector is to be compared."""
+    index = scope.shelf.index
+    if vector is None or scope.shelf.vectors.width is None or len(scope.eligible) <= index.settings.exact_below:
         return None
     useful = scope.encoded
     if isinstance(profile, AssistantProfile):
         useful = useful & ~scope.shelf.replies()
-    left = found[useful[found]]
-    return left if len(left) >= min(count // 2, int(np.count_nonzero(useful))) else None
+    return index.near(vector, max(index.settings.candidates, 4 * limit), allowed=useful)
 
 
 def _weighted(scope: Scope, profile: WeightedProfile, limit: int) -> Ranking:
@@ -322,10 +335,10 @@ def _concert(scope: Scope, profile: ConcertProfile, limit: int) -> Ranking:
 
 def _novelty(shelf: Shelf, slots: Slots) -> NDArray[np.float64]:
     """1 − best cosine with an earlier memory; 1 for the first."""
-    rows, compared = shelf.vectors.values, shelf.alive.values & shelf.has_vector.values
-    known: NDArray[np.float64] = shelf.derived("novelty", lambda: np.full(len(rows), np.nan))
+    compared = shelf.alive.values & shelf.has_vector.values
+    known: NDArray[np.float64] = shelf.derived("novelty", lambda: np.full(len(compared), np.nan))
     for slot in slots[np.isnan(known[slots])]:
-        earlier = (rows[:slot] @ rows[slot])[compared[:slot]]
+        earlier = shelf.vectors.scores(shelf.vectors.row(slot))[:slot][compared[:slot]]
         known[slot] = 1.0 - float(earlier.max(initial=0.0 if not len(earlier) else -1.0))
     return known[slots]
 

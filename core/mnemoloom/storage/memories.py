@@ -46,6 +46,7 @@ __all__ = [
     "records",
     "scan",
     "sources",
+    "text_of",
     "tier_counts",
     "touch",
     "unnamed",
@@ -195,12 +196,20 @@ def delete(connection: sqlite3.Connection, namespace: int, memory: int, *, now: 
 
 
 def update_policy(
-    connection: sqlite3.Connection, namespace: int, memory: int, *, tier: Tier, pinned: bool, now: int, signer: Signer
+    connection: sqlite3.Connection,
+    namespace: int,
+    memory: int,
+    *,
+    tier: Tier,
+    pinned: bool,
+    now: int,
+    signer: Signer,
+    op: str = "place",
 ) -> None:
-    """Set a memory's tier and pin."""
+    """Set a memory's tier and pin; `op` is what the log calls it: place by a user, sleep, or wake, its undoing."""
     connection.execute("UPDATE memories SET tier = ?, pinned = ? WHERE id = ?", (tier.value, int(pinned), memory))
     item = item_of(connection, memory, store=signer.store)
-    log_change(connection, "place", namespace, memory, item, now=now, signer=signer)
+    log_change(connection, op, namespace, memory, item, now=now, signer=signer)
 
 
 def update_vectors(
@@ -485,6 +494,14 @@ def policy_of(connection: sqlite3.Connection, namespace: int, memory: int) -> tu
 def log_head(connection: sqlite3.Connection) -> int:
     """The sequence number of the newest log entry, 0 before the first."""
     return int(connection.execute("SELECT coalesce(max(seq), 0) FROM log").fetchone()[0])
+
+
+def text_of(connection: sqlite3.Connection, memory: int) -> str | None:
+    """The text of a memory, or None if it is gone."""
+    row = connection.execute(
+        "SELECT p.text FROM memories m JOIN payloads p ON p.id = m.payload WHERE m.id = ?", (memory,)
+    ).fetchone()
+    return row[0] if row else None
 
 
 def anchor_at(connection: sqlite3.Connection, seq: int) -> str | None:

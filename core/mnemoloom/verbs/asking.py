@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mnemoloom.config import Profile
 from mnemoloom.drafts import check_count, check_moment, check_text, check_topics, raw_row
 from mnemoloom.errors import EmbedderUnavailableError, UnknownMemoryError, ValidationError
@@ -14,6 +17,8 @@ from mnemoloom.recall.nearest import Nearest
 from mnemoloom.recall.request import Request
 from mnemoloom.recall.shares import most_per_source
 from mnemoloom.records import Explanation, RecallResult, Record, Tier
+from mnemoloom.short_term import ShortTerm
+from mnemoloom.titans import Variant, check_variant
 from mnemoloom.trust import trusted_at_least
 from mnemoloom.verbs.handle import Confidence, Handle, Key, Labels, Moment, Where
 
@@ -42,6 +47,8 @@ class AskingVerbs(Handle):
         exact: bool = False,
         as_of: Moment | None = None,
         min_confidence: Confidence | None = None,
+        variant: Variant = "memory",
+        window: ShortTerm | None = None,
         min_trust: str | None = None,
         per_source: float | None = None,
         update: bool = True,
@@ -65,6 +72,11 @@ class AskingVerbs(Handle):
         min_confidence: give no hits below this confidence (0 to 1, or "calibrated"); before that, cold memories and
             the replies of an assistant are searched too, and what they give is marked `second_look`. "calibrated" is
             what `calibrate` found for this namespace and embedder, and before that the library's own threshold, .32.
+        variant: Titans' ways to use memory, "mac", "mag" or "mal": the question as the neural memory puts it, and of
+            the k what is pinned and the turns of the `window` beside the hits, in the variant's order (see
+            `mnemoloom.titans.variants`). All memories are ranked for it, and the neural memory reads each once (.14
+            ms). None finds more than "memory", the default.
+        window: the short-term memory that a variant shows, such as `memory.short_term("monday", size=4)`.
         min_trust: only memories that are trusted this far or further, neighbours too: web, import, tool, model, user or
             system, from the least to the most.
         per_source: the share of the hits, from 0 to 1 and at least one, that may come of one source, in place of that
@@ -73,7 +85,7 @@ class AskingVerbs(Handle):
 
         Raises
         ------
-        TextError, FilterError, ValidationError, EmbedderError
+        TextError, FilterError, ValidationError, ConfigError, EmbedderError
         """
         request = self._request(
             query,
@@ -88,6 +100,8 @@ class AskingVerbs(Handle):
             exact=exact,
             as_of=as_of,
             min_confidence=min_confidence,
+            variant=check_variant(variant),
+            window=self._turns(window, variant),
             min_trust=min_trust,
             per_source=per_source,
         )
@@ -121,6 +135,8 @@ class AskingVerbs(Handle):
         vector: Any = None,  # noqa: ANN401 - anything numpy reads as a row
         as_of: Moment | None = None,
         min_confidence: Confidence | None = None,
+        variant: Variant = "memory",
+        window: ShortTerm | None = None,
         min_trust: str | None = None,
         per_source: float | None = None,
     ) -> Explanation:
@@ -136,6 +152,8 @@ class AskingVerbs(Handle):
             vector=vector,
             as_of=as_of,
             min_confidence=min_confidence,
+            variant=check_variant(variant),
+            window=self._turns(window, variant),
             min_trust=min_trust,
             per_source=per_source,
         )
@@ -268,6 +286,16 @@ class AskingVerbs(Handle):
             per_source=self._most_per_source(per_source, k),
             **settled,
         )
+
+    def _turns(self, window: ShortTerm | None, variant: Variant) -> NDArray[np.int64]:
+        """The ids of the turns that a variant shows."""
+        if window is None:
+            return np.empty(0, np.int64)
+        if variant == "memory":
+            raise ValidationError("window belongs to a variant, mac, mag or mal; the variant 'memory' shows no window")
+        if not isinstance(window, ShortTerm) or not window.belongs_to(self._live):
+            raise ValidationError(f"window must be a short_term of this handle; got {window!r}")
+        return np.array(window.ids(), np.int64)
 
     def _most_per_source(self, share: float | None, k: int) -> int | None:
         if share is None:

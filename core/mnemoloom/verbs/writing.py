@@ -30,7 +30,7 @@ class WritingVerbs(Handle):
         vector: Any = None,  # noqa: ANN401 - anything numpy reads as a row
         source: str | None = None,
         trust: str = "user",
-        tier: Tier = Tier.LONG_TERM,
+        tier: Tier | None = None,
         pinned: bool = False,
         derived_from: Sequence[Key] = (),
     ) -> int:
