@@ -8,6 +8,7 @@
 """
 
 from mnemoloom.__about__ import __version__
+from mnemoloom.art import CategoryStatistics
 from mnemoloom.chain import Proof, Seal, read_proof, read_seal
 from mnemoloom.clock import ManualClock, SystemClock
 from mnemoloom.config import (
@@ -42,6 +43,7 @@ from mnemoloom.verbs.ingesting import Integrated
 __all__ = [
     "AssistantProfile",
     "Calibration",
+    "CategoryStatistics",
     "ConcertProfile",
     "Config",
     "Draft",

@@ -17,7 +17,6 @@ from mnemoloom.art import (
     NONE,
     CentredConfig,
     CentredState,
-    Recentred,
     insert,
     recentre,
     remove,
@@ -26,6 +25,7 @@ from mnemoloom.art import (
 )
 from mnemoloom.recall.shelf import Shelf
 from mnemoloom.storage import topics
+from mnemoloom.storage.facts import read_facts
 
 __all__ = ["Sorted", "read_sorted", "recentre_topics"]
 
@@ -131,17 +131,23 @@ def read_sorted(
     return Sorted(shelf, topics.places(connection, number), standing, config)
 
 
-def recentre_topics(connection: sqlite3.Connection, shelf: Shelf, number: int, config: CentredConfig) -> Recentred:
-    """Sort every memory of a namespace again and write down where it went: the part of sleep that topics have.
+def recentre_topics(connection: sqlite3.Connection, shelf: Shelf, number: int, config: CentredConfig) -> int:
+    """Sort every memory of a namespace again and write down where it went; how many are now in another topic.
 
-    What stood before, for taking it back, is `topics.places(connection, number)`, to be given to `topics.place`.
+    That is the part of sleep that topics have. Where nobody has asked for topics, or nothing has changed since the last
+    such time, there is nothing to do. What stood before, for taking it back, is `topics.places(connection, number)`,
+    to be given to `topics.place`.
     """
-    standing = topics.standing(connection, number)
-    sorted_ = Sorted(shelf, topics.places(connection, number), standing, config)
+    before, encoder = topics.places(connection, number), read_facts(connection).encoder
+    known = Sorted(shelf, before, topics.standing(connection, number), config)
+    settled = topics.is_settled(connection, number, encoder=encoder)
+    if not len(before.memories) or (settled and not len(known.waiting)):
+        return 0
     slots = np.flatnonzero(shelf.alive.values & shelf.has_vector.values)
-    found = recentre(shelf.vectors.take(slots), sorted_.cells[slots, 0], next_id=sorted_.state.next_id, config=config)
-    changed = (found.cells != sorted_.cells[slots]).any(axis=1)
+    found = recentre(shelf.vectors.take(slots), known.cells[slots, 0], next_id=known.state.next_id, config=config)
+    changed = (found.cells != known.cells[slots]).any(axis=1)
     if changed.any():
         placed = topics.Places(shelf.ids.values[slots[changed]], found.cells[changed])
         topics.place(connection, number, placed, next_id=found.next_id)
-    return found
+    topics.settle(connection, number, encoder=encoder)
+    return found.moved
