@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mnemoloom import AssistantProfile, Config, Draft, ManualClock, Memory, RecallResult, WeightedProfile
+from mnemoloom import AssistantProfile, Config, Draft, ManualClock, Memory, RecallResult, SleepConfig, WeightedProfile
 from mnemoloom.embedders import HashingEmbedder
 from mnemoloom.errors import (
     CorruptionError,
@@ -143,6 +143,23 @@ def test_a_thousand_questions_on_one_topic_hide_no_other_memory(things: Memory) 
         things.recall(f"the boat of {('May', 'June')[number % 2]}", k=3)
     for memory, text in enumerate(TEXTS, 1):
         assert things.recall(text, update=False)[0].id == memory
+
+
+def test_what_was_used_often_stays_out_of_the_cold_for_longer(open_memory: OpenMemory, clock: ManualClock) -> None:
+    memory = open_memory(":memory:", clock=clock)
+    memory.remember_many([Draft(text=text, speaker="Ann") for text in TEXTS])
+    policy = SleepConfig(cold_share=0.3, wake=0.9)
+
+    def going() -> set[int]:
+        return {change.id for change in memory.sleep(policy=policy, plan_only=True).changes if change.what == "to_cold"}
+
+    once, often, *_ = sorted(going())
+    memory.recall(TEXTS[once - 1], k=1, profile="lexical")
+    for _ in range(3):
+        memory.recall(TEXTS[often - 1], k=1, profile="lexical")
+    assert not {once, often} & going()
+    clock.advance(2 * 86_400)
+    assert {once, often} & going() == {once}
 
 
 @pytest.mark.parametrize("weight", [-0.1, 1.1, "1", True])

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnemoloom.consolidation import Quadrant, Sleepers, count_quadrants, quadrants_of, ranks_among, states_of
+from mnemoloom.fabric import level
 from mnemoloom.lexical import wording
 from mnemoloom.recall.live import LiveShelf
 from mnemoloom.recall.shelf import Shelf
@@ -85,20 +86,19 @@ def _sleepers(
     life: float,
     vectors: bool = True,
 ) -> Sleepers:
-    n, noted = len(standing), live.accessed()
+    n = len(standing)
     placed, stress, merged = (
         placed_by_users(connection, number),
         stresses(connection, number),
         repeats.merged_ids(connection, number),
     )
-    used = (noted.get(each.id, each.accessed) for each in standing)
     return Sleepers(
         ids=np.fromiter((each.id for each in standing), np.int64, n),
         rows=shelf.vectors.take(slots) if vectors else np.zeros((n, 0), np.float32),
         speakers=shelf.speakers.values[slots].astype(np.int64) - 1,
         named=shelf.named()[slots],
         surprise=shelf.surprise.values[slots].astype(np.float64),
-        active=np.fromiter((_activation(moment, now, life) for moment in used), np.float64, n),
+        active=level(live.activation(connection), now=now / 1000, half_life=life)[slots].astype(np.float64),
         age=np.fromiter((max(0, now - each.created) / 1000.0 for each in standing), np.float64, n),
         stress=np.fromiter((stress.get(each.id, 0.0) for each in standing), np.float64, n),
         cold=np.fromiter((each.cold for each in standing), np.bool_, n),
@@ -107,11 +107,6 @@ def _sleepers(
         placed=np.fromiter((placed.get(each.id, each.cold) for each in standing), np.bool_, n),
         merged=np.fromiter((each.id in merged for each in standing), np.bool_, n),
     )
-
-
-def _activation(accessed: int | None, now: int, half_life: float) -> float:
-    """At least this is left of the last use, which was 1 and halves with time."""
-    return 0.0 if accessed is None else float(2.0 ** (-max(0, now - accessed) / (1000.0 * half_life)))
 
 
 def _ever(connection: sqlite3.Connection, sleepers: Sleepers, number: int) -> dict[int, NDArray[np.floating]]:

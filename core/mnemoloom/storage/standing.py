@@ -1,4 +1,4 @@
-"""What of each memory decides about its sleep: tier, pin, age, use, stress, and who put it where it is."""
+"""What of each memory decides about its sleep: tier, pin, age, stress, and who put it where it is."""
 
 from __future__ import annotations
 
@@ -15,23 +15,21 @@ STRESS = "stress"  # the key of metadata that says how pressing things were, fro
 
 
 class Standing(NamedTuple):
-    """One memory. created, accessed: milliseconds since 1970; accessed is None before the first recall."""
+    """One memory. created: milliseconds since 1970."""
 
     id: int
     cold: bool
     pinned: bool
     created: int
-    accessed: int | None
 
 
 def standings(connection: sqlite3.Connection, namespace: int) -> list[Standing]:
     """The memories of a namespace, by rising id."""
     rows = connection.execute(
-        "SELECT m.id, m.tier = ?, m.pinned, m.created, u.accessed FROM memories m LEFT JOIN usage u ON u.memory = m.id "
-        "WHERE m.namespace = ? ORDER BY m.id",
+        "SELECT id, tier = ?, pinned, created FROM memories WHERE namespace = ? ORDER BY id",
         (Tier.COLD.value, namespace),
     )
-    return [Standing(row[0], bool(row[1]), bool(row[2]), row[3], row[4]) for row in rows]
+    return [Standing(row[0], bool(row[1]), bool(row[2]), row[3]) for row in rows]
 
 
 def placed_by_users(connection: sqlite3.Connection, namespace: int) -> dict[int, bool]:
