@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields
 from hashlib import blake2b, sha256
 from typing import Any
@@ -27,6 +27,7 @@ __all__ = [
     "check_namespace",
     "check_text",
     "check_tier",
+    "check_topics",
     "raw_row",
     "settled",
 ]
@@ -120,6 +121,14 @@ def check_count(value: object, name: str, *, low: int, high: int = (1 << 63) - 1
         bounds = f"from {low} to {high}" if high < 1 << 62 else f"of at least {low}"
         raise ValidationError(f"{name} must be a whole number {bounds}; got {value!r}")
     return value
+
+
+def check_topics(value: object) -> frozenset[int]:
+    """The ids of one topic or several; raises ValidationError."""
+    many = value if isinstance(value, Collection) and not isinstance(value, (str, bytes)) else (value,)
+    if not many:
+        raise ValidationError("topic must name at least one topic; got none")
+    return frozenset(check_count(each, "topic", low=0) for each in many)
 
 
 def check_namespace(namespace: object, *, limits: Limits) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ LoomError
 │   └── ImportFormatError               an import bundle that cannot be trusted
 ├── UnknownMemoryError (KeyError)       no memory with this id in this namespace
 ├── IngestError (RuntimeError)           drafts that were put into a queue could not be stored
+├── UnknownSleepError (KeyError)        no sleep with this id in this namespace
 ├── ScopeError (LookupError)            a run does not say, or says in two ways, whose memories it may use
 ├── StoreError                          the folder or the database
 │   ├── StoreLockedError (TimeoutError) another writer has the folder
@@ -77,6 +78,7 @@ __all__ = [
     "StoreLockedError",
     "TextError",
     "UnknownMemoryError",
+    "UnknownSleepError",
     "ValidationError",
     "VectorError",
     "require",
@@ -156,6 +158,17 @@ class IngestError(LoomError, RuntimeError):
     def draft(self) -> Draft:
         """The first that is not stored."""
         return self.waiting[0]
+
+
+class UnknownSleepError(LoomError, KeyError):
+    """No sleep with this id was applied to this namespace."""
+
+    def __init__(self, sleep: object) -> None:
+        super().__init__(f"no sleep with id {sleep!r} was applied to this namespace")
+        self.sleep = sleep
+
+    def __str__(self) -> str:  # KeyError would print the repr of the message
+        return str(self.args[0])
 
 
 class ScopeError(LoomError, LookupError):

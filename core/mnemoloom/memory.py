@@ -11,11 +11,14 @@ from mnemoloom.errors import ConfigError
 from mnemoloom.opened import OpenStore
 from mnemoloom.ports import Embedder
 from mnemoloom.verbs.asking import AskingVerbs
+from mnemoloom.verbs.browsing import BrowsingVerbs
 from mnemoloom.verbs.evidence import EvidenceVerbs
 from mnemoloom.verbs.ingesting import IngestingVerbs
 from mnemoloom.verbs.keeping import KeepingVerbs
+from mnemoloom.verbs.learning import LearningVerbs
 from mnemoloom.verbs.reading import ReadingVerbs
 from mnemoloom.verbs.screening import ScreeningVerbs
+from mnemoloom.verbs.sleeping import SleepingVerbs
 from mnemoloom.verbs.titans import TitansVerbs
 from mnemoloom.verbs.writing import WritingVerbs
 
@@ -23,7 +26,17 @@ __all__ = ["Memory"]
 
 
 class Memory(
-    IngestingVerbs, WritingVerbs, AskingVerbs, ReadingVerbs, KeepingVerbs, EvidenceVerbs, ScreeningVerbs, TitansVerbs
+    IngestingVerbs,
+    WritingVerbs,
+    AskingVerbs,
+    LearningVerbs,
+    BrowsingVerbs,
+    ReadingVerbs,
+    SleepingVerbs,
+    KeepingVerbs,
+    EvidenceVerbs,
+    ScreeningVerbs,
+    TitansVerbs,
 ):
     """A handle on one namespace of a store; may be shared between threads and event loops.
 

@@ -120,7 +120,10 @@ class Hit:
     `parts` names every contribution to `score`; they add up to it within 1e-9.
     `supersedes` and `superseded_by` are ids of memories that state another value for what was asked, older and newer
     ones. `second_look` marks what only a second search found, among cold memories and replies.
+    `repeats` are the other times that its speaker said the same, as `sleep` found; this one stands for them.
     `before` and `after` are its neighbours in the session, when `expand` asked for them; they have no weight.
+    `score_l0` is its exact cosine with the query, where vectors are compared. `score_l1` and `score_l2` are the same as
+    the coarser levels of the index saw it; None where they did not find it, or had no part.
     `short_term` marks what a variant shows because it was said last; `shown_from` names the memory that a hit is from.
     """
 
@@ -132,12 +135,17 @@ class Hit:
     supersedes: tuple[int, ...] = ()
     superseded_by: tuple[int, ...] = ()
     second_look: bool = False
+    score_l0: float | None = None
+    score_l1: float | None = None
+    score_l2: float | None = None
     short_term: bool = False
+    repeats: tuple[Record, ...] = ()
 
     def __repr__(self) -> str:
         said = [f"{name}={value}" for name in ("supersedes", "superseded_by") if (value := getattr(self, name))]
         said += ["second_look=True"] if self.second_look else []
         said += ["short_term=True"] if self.short_term else []
+        said += [f"repeats={tuple(record.id for record in self.repeats)}"] if self.repeats else []
         return f"Hit({', '.join([f'{self.score:.3f} {_brief(self.record)}', *said])})"
 
     @property

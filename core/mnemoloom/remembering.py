@@ -9,6 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mnemoloom.chain import Signer
 from mnemoloom.chain.anchors import SALT_BYTES
 from mnemoloom.config import Config
@@ -18,15 +21,17 @@ from mnemoloom.filters import Filter
 from mnemoloom.gating import Gatekeeper
 from mnemoloom.recall.calibration import Calibration, keep_threshold
 from mnemoloom.recall.encoding import Encoding, is_down
-from mnemoloom.recall.engine import SUPERSEDES
+from mnemoloom.recall.learning import encoder_of
 from mnemoloom.recall.live import LiveShelf, entry_of
-from mnemoloom.recall.looking import matching_ids
+from mnemoloom.recall.looking import SUPERSEDES, matching_ids
 from mnemoloom.recall.shelf import ShelfEntry
 from mnemoloom.recall.speakers import is_reply
+from mnemoloom.recall.using import with_before
 from mnemoloom.records import Tier
 from mnemoloom.storage import Store, gates, memories
 from mnemoloom.storage.calls import answer_of, keep_answer
 from mnemoloom.storage.facts import CALLER, StoreFacts, read_facts, write_fact
+from mnemoloom.storage.feedback import add_use
 from mnemoloom.storage.lineage import derive, descendants, origins_of
 from mnemoloom.storage.memories import NewMemory, StoredPayload
 from mnemoloom.trust import least_trusted
@@ -155,6 +160,17 @@ class Writer:
 
         self._store.transact(work, publish=publish, abandon=_nothing)
 
+    def learn(self, ids: Sequence[int], question: NDArray[np.float32]) -> None:
+        """Store that memories were useful for a question, given as a unit row. Raises UnknownMemoryError."""
+        ids, row = sorted(ids), question.astype("<f4")
+
+        def work(connection: sqlite3.Connection) -> None:
+            for memory in ids:
+                self._known(connection, memory)
+            add_use(connection, ids, row.tobytes(), encoder=encoder_of(connection))
+
+        self._store.transact(work, publish=lambda _: self._live.learn(row, ids), abandon=_nothing)
+
     def keep_threshold(self, found: Calibration) -> None:
         """Store the threshold of confidence that was measured for this namespace."""
         encoder = self._encoding.identity if self._encoding else None
@@ -172,8 +188,11 @@ class Writer:
 
     def _note(self, connection: sqlite3.Connection) -> None:
         """When memories were last recalled, and which were found to take the place of which."""
-        if accessed := self._live.take_accessed():
-            memories.touch(connection, accessed.items())
+        if noted := self._live.take_used():
+            number = self._live.number(connection) or 0
+            used = with_before(noted, memories.uses(connection, number, noted))
+            times = [(memory, each.time) for memory, each in used.items()]
+            memories.touch(connection, times, active={memory: each.active for memory, each in used.items()})
         if superseded := self._live.take_superseded():
             memories.link(connection, SUPERSEDES, superseded)
 

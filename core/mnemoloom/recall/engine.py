@@ -8,10 +8,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mnemoloom.clock import Clock
 from mnemoloom.config import Config, Profile, profile_named
 from mnemoloom.errors import EmbedderError
+from mnemoloom.fabric import asked
 from mnemoloom.index.exact import unit_row
 from mnemoloom.recall.arranging import arranged, asked_by
 from mnemoloom.recall.confidence import about_someone_else
@@ -19,7 +21,7 @@ from mnemoloom.recall.encoding import Encoding, is_down
 from mnemoloom.recall.explain import Findings, explain
 from mnemoloom.recall.hits import hits_of
 from mnemoloom.recall.live import LiveShelf
-from mnemoloom.recall.looking import Look, View
+from mnemoloom.recall.looking import SUPERSEDES, Look, View
 from mnemoloom.recall.nearest import Nearest, by_cosine
 from mnemoloom.recall.parts import Evidence
 from mnemoloom.recall.query import read_query
@@ -30,9 +32,8 @@ from mnemoloom.records import Explanation, Hit, RecallResult, Record
 from mnemoloom.storage import gates, memories
 from mnemoloom.storage.quarantine import isolated
 
-__all__ = ["SUPERSEDES", "Recaller"]
+__all__ = ["Recaller"]
 
-SUPERSEDES = "supersedes"  # the kind of link from a newer statement to the one it takes the place of
 
 _LOG = logging.getLogger(__name__)
 
@@ -111,6 +112,8 @@ class Recaller:
                 second_look=second_look,
                 allowed=view.allowed(replace(request, cold=request.cold or second_look)),
                 as_of=request.as_of,
+                topics=request.topics,
+                topic=view.topic_of(shelf.slot_of(memory)) if request.topics else None,
                 ranking=look.ranking,
                 k=request.k,
                 pairs=look.pairs,
@@ -126,6 +129,7 @@ class Recaller:
                 variant=request.variant,
                 shown=self._shown(view, look, replace(request, cold=request.cold or second_look)),
                 windowed=memory in request.window,
+                under=look.folds.under,
             )
             return explain(findings, memory)
 
@@ -147,6 +151,16 @@ class Recaller:
             slots = sorted(map(shelf.slot_of, family), key=lambda slot: (int(shelf.times.values[slot]), slot))
             found = view.records(slots)
             return [found[slot] for slot in slots if slot in found]
+
+    def question(self, request: Request) -> NDArray[np.float32] | None:
+        """The unit row that a question is compared with, shape (d,); None without an encoder, or vectors to compare.
+
+        Raises EmbedderError, also where recall would answer by words alone.
+        """
+        prepared = self._prepare(replace(request, profile="auto"))
+        if prepared.degraded is not None:
+            raise EmbedderError(prepared.degraded)
+        return prepared.evidence.vector
 
     def nearest(self, request: Request, *, text: str | None, k: int | None) -> Nearest:
         """The memories nearest to the request's vector, or to a text. Raises EmbedderError, FilterError."""
@@ -171,7 +185,8 @@ class Recaller:
             yield View(self._live, connection, shelf, number)
 
     def _prepare(self, request: Request) -> Prepared:
-        with self._live.reading() as (_, shelf, _):
+        with self._live.reading() as (connection, shelf, _):
+            learned = self._live.learned(connection) if self._config.feedback else None
             profile = self._profile(request, shelf)
             query = read_query(
                 request.query,
@@ -181,7 +196,7 @@ class Recaller:
                 cues=shelf.cues,
                 asker=request.asker,
             )
-            asked = asked_value(request.query, shelf.cues) if self._config.update_rule else None
+            value = asked_value(request.query, shelf.cues) if self._config.update_rule else None
             width = shelf.vectors.width
             self._tell_of_unencoded(shelf)
             if self._encoding is not None and self._live.follows is not None:
@@ -196,7 +211,9 @@ class Recaller:
             degraded = f"the question could not be encoded: {error}"
             _LOG.warning("a question is answered by words alone: %s", type(error).__name__)
             evidence = evidence_of(request, profile, query, encoding=None, width=width, now=now)
-        return Prepared(profile, query, evidence, asked, degraded)
+        if learned is not None and evidence.vector is not None and len(evidence.vector) == len(learned.weights):
+            evidence = replace(evidence, learned=asked(learned, evidence.vector, gain=self._config.feedback))
+        return Prepared(profile, query, evidence, value, degraded)
 
     def _tell_of_unencoded(self, shelf: Shelf) -> None:
         """Say once that texts wait for the encoder; the shelf knows, so that opening need not read the store."""

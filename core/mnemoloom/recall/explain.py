@@ -28,8 +28,9 @@ class Findings:
 
     second_look: whether the first search was not sure enough, so that this is what a wider one found.
     as_of: only what was said until then was allowed (ms).
+    topics: the topics asked for, if any; topic: the one that it is in.
     pairs: slots (newer, older) that contradict each other about what is asked; kinds: of which values it is asked.
-    texts: those of the best, by slot.
+    texts: those of the best, by slot. under: by slot, the repetition that took its place.
     confidence: that memory holds an answer; least: what was asked for, if anything.
     gated: what the write gate decided about the memory, if it met it.
     variant: Titans' way to use memory; shown: the slots that it shows, in order, and the memory that each is from.
@@ -54,6 +55,9 @@ class Findings:
     confidence: float
     least: float | None
     as_of: int | None
+    under: Mapping[int, int]
+    topics: frozenset[int] | None = None
+    topic: int | None = None
     trusted: tuple[str, ...] | None = None
     trust: str | None = None
     crowded: frozenset[int] = frozenset()
@@ -98,6 +102,8 @@ def _stages(found: Findings, memory: int) -> Iterator[Stage]:
     cold = bool(shelf.cold.values[slot])
     warm = not cold or found.cold_asked or found.second_look or found.windowed
     yield Stage(name="tier", passed=warm, detail=_tier(found, cold=cold))
+    if found.topics is not None:
+        yield Stage(name="topic", passed=found.topic in found.topics, detail=_topic(found))
     if found.trusted is not None:
         detail = f"its trust is {found.trust}; at least {found.trusted[0]} was asked for"
         yield Stage(name="trust", passed=found.trust in found.trusted, detail=detail)
@@ -106,15 +112,22 @@ def _stages(found: Findings, memory: int) -> Iterator[Stage]:
         yield Stage(name="variant", passed=slot in found.shown, detail=_variant(found))
         yield from _sure(found)
         return
-    place = _place(found)
-    crowded = slot in found.crowded
-    yield Stage(name="candidates", passed=crowded or place is not None, detail=_words(found))
+    place, told, crowded = _place(found), found.under.get(slot), slot in found.crowded
+    candidate = crowded or place is not None or told is not None
+    yield Stage(name="candidates", passed=candidate, detail=_words(found))
+    if told is not None:
+        detail = f"{int(shelf.ids.values[told])} says the same, ranks higher, and stands for it"
+        yield Stage(name="repeats", passed=False, detail=detail)
     if crowded:
         yield Stage(name="source", passed=False, detail="better memories of the same source fill its share of the hits")
     if place is None:
         return
     for detail in _updates(found):
         yield Stage(name="update", passed=True, detail=detail)
+    parts = found.ranking.parts_at(place)
+    for name, reason in _LIFTS.items():
+        if parts.get(name):
+            yield Stage(name=name, passed=True, detail=f"{reason}: {parts[name]:+.3f}")
     yield Stage(name="cut", passed=place < found.k, detail=_cut(found, place))
     yield from _sure(found)
 
@@ -123,6 +136,12 @@ def _sure(found: Findings) -> Iterator[Stage]:
     if found.least is not None:
         detail = f"confidence {found.confidence:.2f}; at least {found.least:.2f} was asked for"
         yield Stage(name="confidence", passed=found.confidence >= found.least, detail=detail)
+
+
+_LIFTS = {
+    "activation": "it was recalled before",
+    "feedback": "questions like this one have learned where useful memories lie",
+}
 
 
 def _tier(found: Findings, *, cold: bool) -> str:
@@ -151,6 +170,12 @@ def _variant(found: Findings) -> str:
 def _gate(made: StoredDecision) -> str:
     verdict = "let it in" if made.write else "dropped it"
     return f"the write gate {verdict} ({made.reason}: z {made.z:+.2f}, threshold {made.threshold:+.2f})"
+
+
+def _topic(found: Findings) -> str:
+    place = "it is in no topic" if found.topic is None else f"it is in topic {found.topic}"
+    asked = sorted(found.topics or ())
+    return place if found.topic in asked else f"{place}; asked for: {', '.join(map(str, asked))}"
 
 
 def _filter(found: Findings) -> str:
@@ -204,7 +229,7 @@ def _words(found: Findings) -> str:
             parts.append(f"in its neighbours: {', '.join(beside)}")
         parts.append(f"missing: {', '.join(term for term in missing if term not in beside) or 'none'}")
     parts.append(f"vectors {'compared' if compared else 'not compared'}")
-    if _place(found) is None and found.slot not in found.crowded:
+    if _place(found) is None and found.slot not in found.crowded and found.slot not in found.under:
         parts.append("nothing made it a candidate (speakers' names are not looked for inside texts)")
     return "; ".join(parts)
 

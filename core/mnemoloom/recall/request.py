@@ -28,12 +28,14 @@ class Request:
     least: the confidence below which there is no answer; None answers always.
     variant: Titans' way to use memory; window: the ids of the turns in short-term memory, which may be cold.
     trusted: the labels of trust that may answer; None takes all. per_source: how many hits one source may give.
+    topics: only memories of these.
     """
 
     query: str
     k: int
     profile: str | Profile | None = None
     condition: Filter | None = None
+    topics: frozenset[int] | None = None
     cold: bool = False
     expand: int = 0
     asker: str | None = None

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mnemoloom.config import Profile
-from mnemoloom.drafts import check_count, check_moment, check_text, raw_row
+from mnemoloom.drafts import check_count, check_moment, check_text, check_topics, raw_row
 from mnemoloom.errors import EmbedderUnavailableError, UnknownMemoryError, ValidationError
 from mnemoloom.filters import Filter, asks_for, common, conjoin, parse_filter
 from mnemoloom.recall.calibration import Calibration, conformal_threshold, fewest_questions, kept_threshold
@@ -40,6 +40,7 @@ class AskingVerbs(Handle):
         after: Moment | None = None,
         before: Moment | None = None,
         tier: Labels | None = None,
+        topic: int | Collection[int] | None = None,
         expand: int = 0,
         asker: str | None = None,
         vector: Any = None,  # noqa: ANN401 - anything numpy reads as a row
@@ -60,6 +61,7 @@ class AskingVerbs(Handle):
         profile: the formula: dialogue, assistant, document, dense, lexical, concert, or a profile object.
         where: a filter, such as {"metadata.city": "Oslo"} or `where("metadata.year").gte(2020)`.
         speaker, session, tier: one label or several.
+        topic: the id of one of `topics`, or several; what has come since is sorted first.
         after, before: a span of time, `before` excluded; a day, month or year ("2026-05") stands for its beginning.
         expand: attach up to this many neighbours of the session to each hit, also such as the filter hides.
         asker: the speaker whom "I" and "my" stand for.
@@ -91,6 +93,7 @@ class AskingVerbs(Handle):
             profile=profile,
             condition=common(speaker=speaker, session=session, after=after, before=before, tier=tier),
             where=where,
+            topic=topic,
             expand=expand,
             asker=asker,
             vector=vector,
@@ -102,6 +105,8 @@ class AskingVerbs(Handle):
             min_trust=min_trust,
             per_source=per_source,
         )
+        if request.topics is not None:
+            self._sort()
         result = self._recaller.recall(request)
         if update and not self._opened.store.read_only:
             self._live.note_access((hit.id for hit in result), self._opened.now())
@@ -125,6 +130,7 @@ class AskingVerbs(Handle):
         after: Moment | None = None,
         before: Moment | None = None,
         tier: Labels | None = None,
+        topic: int | Collection[int] | None = None,
         asker: str | None = None,
         vector: Any = None,  # noqa: ANN401 - anything numpy reads as a row
         as_of: Moment | None = None,
@@ -141,6 +147,7 @@ class AskingVerbs(Handle):
             profile=profile,
             condition=common(speaker=speaker, session=session, after=after, before=before, tier=tier),
             where=where,
+            topic=topic,
             asker=asker,
             vector=vector,
             as_of=as_of,
@@ -150,6 +157,8 @@ class AskingVerbs(Handle):
             min_trust=min_trust,
             per_source=per_source,
         )
+        if request.topics is not None:
+            self._sort()
         unknown_too = isinstance(key, int) and not isinstance(key, bool)
         return self._recaller.why(request, int(key) if unknown_too else self._id(key))
 
@@ -248,6 +257,7 @@ class AskingVerbs(Handle):
         k: int,
         *,
         where: Where | None,
+        topic: int | Collection[int] | None,
         condition: Filter | None,
         vector: Any,  # noqa: ANN401 - anything numpy reads as a row
         as_of: Moment | None,
@@ -266,6 +276,7 @@ class AskingVerbs(Handle):
             query=check_text(query, limits=limits, name="query"),
             k=k,
             condition=condition,
+            topics=None if topic is None else check_topics(topic),
             cold=asks_for(condition, "tier", Tier.COLD.value),
             expand=expand,
             vector=None if vector is None else raw_row(vector),
