@@ -117,7 +117,7 @@ def test_versions_of_a_fact_are_not_repetitions_however_near_their_vectors(memor
     memory.remember("She moved to Oslo.", speaker="Ann", vector=row)
     assert memory.sleep().changes == ()
     # by the cosine alone they are one; the update rule still keeps what contradicts apart
-    assert memory.sleep(policy=SleepConfig(same_words=False)).counts()["merged"] == 3
+    assert memory.sleep(policy=SleepConfig(alike="cosine")).counts()["merged"] == 3
     found = [hit.text for hit in memory.recall("How many chickens does Bodil have now?", k=5)]
     assert found[0] == "Bodil has 26 chickens."
     assert "Bodil has 4 chickens." in found

@@ -39,6 +39,11 @@ from mnemoloom.storage.store import folder_bytes
 __all__ = ["STEPS", "Night", "SleepCycle", "Step"]
 
 _REBUILD_WHEN_DEAD = 0.1
+_COMMON = {
+    "specifics": "the same numbers, dates, names and negations",
+    "words": "the same words",
+    "cosine": "whatever its words",
+}
 _TIERS = {"to_cold": Tier.COLD, "to_long_term": Tier.LONG_TERM}
 
 
@@ -89,8 +94,8 @@ class SleepCycle:
             self._store.check_usable(writing=True)
         tell = progress or _quiet
         tell(0, 1)
-        room = read_bedroom(self._live, now=now, half_life=policy.half_life, same_words=policy.same_words)
-        plan = plan_sleep(room.sleepers, policy, topics=room.wordings, ever=room.ever)
+        room = read_bedroom(self._live, now=now, half_life=policy.half_life, alike=policy.alike)
+        plan = plan_sleep(room.sleepers, policy, topics=room.kinds, ever=room.ever)
         changes, before = changes_of(room, plan, policy), self._state(plan.quadrants)
         total = len(changes) + len(self._steps) + 1
         if plan_only:
@@ -253,8 +258,7 @@ def changes_of(room: Bedroom, plan: SleepPlan, policy: SleepConfig) -> list[Slee
         kept = sleepers.rows[place[group.keep]]
         for other in group.others:
             cosine = float(kept @ sleepers.rows[place[other]])
-            told = "in the same words" if policy.same_words else f"to a cosine of {policy.duplicates:g}"
-            reason = f"says the same as {group.keep} {told}; cosine {cosine:.3f}"
+            reason = f"says the same as {group.keep}: cosine {cosine:.3f}, {_COMMON[policy.alike]}"
             changes.append(SleepChange(id=other, what="merged", reason=reason, stand_in=group.keep))
     for memory in plan.to_cold:
         reason = f"surprise rank {ranks[place[memory]]:.3f} of its speaker is below {policy.cold_share:g}, and not used"
