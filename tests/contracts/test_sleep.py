@@ -584,6 +584,10 @@ def test_the_async_twins_sleep_list_and_undo(hashing: HashingEmbedder) -> None:
             assert change.id in [record.id for record in await memory.arepeats(change.id)]
             undone = await memory.aundo_sleep(report.id or 0)
             assert undone.separated == report.counts()["merged"]
+            task = memory.sleep_in_background(policy=DULL)
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(task, 0.0)  # stops the waiting, not the sleep
+            assert (await task).changes == report.changes
 
     asyncio.run(main())
 
