@@ -36,6 +36,11 @@ _LEFTOVERS = (
     "OR NOT EXISTS (SELECT 1 FROM memories WHERE memories.id = links.target)",
     "DELETE FROM gated WHERE NOT EXISTS (SELECT 1 FROM memories WHERE memories.id = gated.memory)",
     "DELETE FROM taken WHERE NOT EXISTS (SELECT 1 FROM memories WHERE memories.id = taken.memory)",
+    "DELETE FROM sleep_moves WHERE NOT EXISTS (SELECT 1 FROM memories WHERE memories.id = sleep_moves.memory)",
+    "DELETE FROM sleep_topics WHERE NOT EXISTS (SELECT 1 FROM memories WHERE memories.id = sleep_topics.memory)",
+    "DELETE FROM merged WHERE NOT EXISTS (SELECT 1 FROM memories WHERE memories.id = merged.memory) "
+    "OR NOT EXISTS (SELECT 1 FROM memories WHERE memories.id = merged.stand_in)",
+    "DELETE FROM pruned WHERE NOT EXISTS (SELECT 1 FROM memories WHERE memories.id = pruned.memory)",
 )
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from mnemoloom import ManualClock, Memory, PrunePolicy, SleepConfig, SleepReport, Tier, where
+from mnemoloom import Config, Gate, ManualClock, Memory, PrunePolicy, SleepConfig, SleepReport, Tier, where
 from mnemoloom.embedders import HashingEmbedder
 from mnemoloom.errors import (
     ConfigError,
@@ -224,7 +224,7 @@ def test_progress_rises_to_its_total_and_what_it_raises_stops_the_sleep_with_not
     assert (answers(full), full.sleeps(), full.stats().entries) == (before, [], 60)
     told.clear()
     report = full.sleep(policy=DULL, progress=lambda *done: told.append(done))
-    assert told[-1] == (told[-1][1], len(report.changes) + 2)
+    assert told[-1] == (told[-1][1], len(report.changes) + 3)
     assert [done for done, _ in told[1:]] == sorted(done for done, _ in told[1:])
     assert full.verify().ok
 
@@ -523,7 +523,7 @@ def test_a_sleep_in_the_background_tells_how_far_it_is_and_gives_the_report(full
     report = task.result(30)
     assert (task.done, task.cancelled) == (True, False)
     assert report.changes == expected
-    assert task.progress == told[-1] == (len(expected) + 2, len(expected) + 2)
+    assert task.progress == told[-1] == (len(expected) + 3, len(expected) + 3)
     task.cancel()
     assert task.result() is report
 
@@ -617,3 +617,38 @@ def test_an_assistants_memories_never_go_cold_but_its_users_repetitions_are_foun
     )
     report = memory.sleep(policy=SleepConfig(cold_share=0.9))
     assert report.counts() == {"merged": 2, "to_cold": 0, "to_long_term": 0, "forgotten": 0}
+
+
+# -- topics ---------------------------------------------------------------------------------------------
+
+
+def test_sleep_sorts_topics_anew_once_and_its_undoing_puts_every_memory_back(memory: Memory) -> None:
+    rng = np.random.default_rng(5)
+    middles = rng.standard_normal((6, 64))
+    for i in range(90):
+        memory.remember(f"Turn {i}.", speaker="Ann", vector=middles[rng.integers(6)] + 0.6 * rng.standard_normal(64))
+    assert memory.sleep().id is None  # nobody has asked for topics yet
+    memory.topics()
+    before = [memory.topic_of(i) for i in range(1, 91)]
+    for i in range(90, 100):
+        memory.remember(f"Turn {i}.", speaker="Ann", vector=middles[0] + 0.6 * rng.standard_normal(64))
+    report = memory.sleep()
+    assert report.changes == ()
+    assert report.steps["topics"] >= 10  # those that had none, at least
+    after = [memory.topic_of(i) for i in range(1, 101)]
+    assert None not in after
+    again = memory.sleep()
+    assert (again.id, again.steps["topics"]) == (None, 0)
+    assert [memory.topic_of(i) for i in range(1, 101)] == after
+    assert memory.undo_sleep(report.id or 0).steps == {"topics": report.steps["topics"]}
+    assert [memory.topic_of(i) for i in range(1, 91)] == before
+    assert memory.verify().ok
+
+
+def test_what_the_write_gate_dropped_comes_back_when_it_is_used(folder: Path, clock: ManualClock) -> None:
+    with Memory.open(folder, clock=clock, config=Config(gate=Gate(budget=0.6))) as memory:
+        memory.remember_many(talk())
+        cold = [record.id for record in memory.records(where("tier").eq("cold"))]
+        assert len(cold) > 3
+        assert [hit.id for hit in memory.recall("hiking boxes", tier="cold", where=where("id").eq(cold[0]))] == cold[:1]
+        assert ids_of(memory.sleep(), "to_long_term") == cold[:1]

@@ -123,6 +123,11 @@ class LiveShelf:
             if self._learned is not None:
                 self._learned.take_in(question, ids)
 
+    @property
+    def topic_settings(self) -> CentredConfig:
+        """How the topics are made."""
+        return self._topics
+
     def forget_sorted(self) -> None:
         """Read the topics anew when they are next needed."""
         with self._lock:

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnemoloom.consolidation import Alike, Quadrant, Sleepers, count_quadrants, quadrants_of, ranks_among, states_of
+from mnemoloom.fabric import level
 from mnemoloom.lexical import Analyzer, specifics, wording
 from mnemoloom.recall.live import LiveShelf
 from mnemoloom.recall.shelf import Shelf
 from mnemoloom.storage import memories, repeats
 from mnemoloom.storage.journal import pruned
-from mnemoloom.storage.standing import Standing, placed_by_users, standings, stresses
+from mnemoloom.storage.standing import Standing, dropped_by_gates, placed_by_users, standings, stresses
 
 __all__ = ["Bedroom", "quadrant_counts", "read_bedroom"]
 
@@ -82,33 +83,27 @@ def _sleepers(
     life: float,
     vectors: bool = True,
 ) -> Sleepers:
-    n, noted = len(standing), live.accessed()
+    n, gated = len(standing), dropped_by_gates(connection, number)
     placed, stress, merged = (
         placed_by_users(connection, number),
         stresses(connection, number),
         repeats.merged_ids(connection, number),
     )
-    used = (noted.get(each.id, each.accessed) for each in standing)
     return Sleepers(
         ids=np.fromiter((each.id for each in standing), np.int64, n),
         rows=shelf.vectors.values[slots] if vectors else np.zeros((n, 0), np.float32),
         speakers=shelf.speakers.values[slots].astype(np.int64) - 1,
         named=shelf.named()[slots],
         surprise=shelf.surprise.values[slots].astype(np.float64),
-        active=np.fromiter((_activation(moment, now, life) for moment in used), np.float64, n),
+        active=level(live.activation(connection), now=now / 1000.0, half_life=life)[slots].astype(np.float64),
         age=np.fromiter((max(0, now - each.created) / 1000.0 for each in standing), np.float64, n),
         stress=np.fromiter((stress.get(each.id, 0.0) for each in standing), np.float64, n),
         cold=np.fromiter((each.cold for each in standing), np.bool_, n),
         pinned=np.fromiter((each.pinned for each in standing), np.bool_, n),
-        # what was remembered as cold was put there by somebody, too
-        placed=np.fromiter((placed.get(each.id, each.cold) for each in standing), np.bool_, n),
+        # what was remembered as cold was put there by somebody, too, unless it was the write gate
+        placed=np.fromiter((placed.get(each.id, each.cold and each.id not in gated) for each in standing), np.bool_, n),
         merged=np.fromiter((each.id in merged for each in standing), np.bool_, n),
     )
-
-
-def _activation(accessed: int | None, now: int, half_life: float) -> float:
-    """At least this is left of the last use, which was 1 and halves with time."""
-    return 0.0 if accessed is None else float(2.0 ** (-max(0, now - accessed) / (1000.0 * half_life)))
 
 
 def _ever(connection: sqlite3.Connection, sleepers: Sleepers, number: int) -> dict[int, NDArray[np.floating]]:
@@ -151,4 +146,5 @@ def _texts(connection: sqlite3.Connection, number: int, ids: Sequence[int]) -> I
     for start in range(0, len(ids), _PAGE):
         page = ids[start : start + _PAGE]
         records = memories.records(connection, number, page)
-        yield from (records[memory].text for memory in page)
+        # one that was forgotten while we read says nothing
+        yield from (records[memory].text if memory in records else "" for memory in page)

@@ -27,13 +27,15 @@ from mnemoloom.consolidation import (
 )
 from mnemoloom.errors import UnknownSleepError, ValidationError
 from mnemoloom.recall.live import LiveShelf
+from mnemoloom.recall.sorting import recentre_topics
 from mnemoloom.records import Tier
 from mnemoloom.reembedding import Progress
 from mnemoloom.sleeping.columns import Bedroom, read_bedroom
 from mnemoloom.sleeping.reports import SleepChange, SleepReport, SleepState, Undone
-from mnemoloom.storage import Store, journal, memories, repeats
+from mnemoloom.storage import Store, journal, memories, repeats, topics
 from mnemoloom.storage.compaction import collect_payloads, compact
 from mnemoloom.storage.journal import Slept
+from mnemoloom.storage.quarantine import isolated
 from mnemoloom.storage.store import folder_bytes
 
 __all__ = ["STEPS", "Night", "SleepCycle", "Step"]
@@ -49,24 +51,44 @@ _TIERS = {"to_cold": Tier.COLD, "to_long_term": Tier.LONG_TERM}
 
 @dataclass(frozen=True, slots=True)
 class Night:
-    """What a step of upkeep works with: the transaction, the namespace's shelf and number, who signs, the time (ms)."""
+    """What a step of upkeep works with: the transaction, the namespace's shelf and number, the sleep, the time (ms)."""
 
     connection: sqlite3.Connection
     live: LiveShelf
     number: int
-    signer: Signer
+    sleep: int
     now: int
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Upkeep within the transaction of a sleep: `run` says how much it changed, and nothing the second time."""
+    """Upkeep within the transaction of a sleep: `run` says how much it changed, and nothing the second time.
+
+    undo: takes back what it did in a sleep, if that can be; such a step alone makes a sleep worth an entry.
+    """
 
     name: str
     run: Callable[[Night], int]
+    undo: Callable[[Night], int] | None = None
 
 
-STEPS = (Step("orphans", lambda night: collect_payloads(night.connection, night.number)),)
+def _recentre(night: Night) -> int:
+    """Sort the topics anew, if anybody uses them and something has come since sleep last did; how many moved."""
+    connection, number = night.connection, night.number
+    before = topics.places(connection, number)
+    if not len(before.memories):
+        return 0
+    with night.live.sorted(connection) as known:
+        if journal.is_recentred(connection, number) and not len(known.waiting):
+            return 0
+        recentre_topics(connection, known.shelf, number, night.live.topic_settings)
+    return journal.note_topics(connection, number, night.sleep, before)
+
+
+STEPS = (
+    Step("orphans", lambda night: collect_payloads(night.connection, night.number)),
+    Step("topics", _recentre, lambda night: journal.restore_topics(night.connection, night.number, night.sleep)),
+)
 
 
 @dataclass(slots=True)
@@ -133,6 +155,7 @@ class SleepCycle:
                 raise UnknownSleepError(sleep)
             if slept.undone is not None:
                 raise ValidationError(f"sleep {sleep} was undone at {slept.undone.isoformat(timespec='seconds')}")
+            night = Night(connection, self._live, number, sleep, now)
             every = journal.moves(connection, sleep)
             for move in every:
                 if move.last and memories.policy_of(connection, number, move.memory) == (move.after, False):
@@ -142,6 +165,7 @@ class SleepCycle:
                 sleep=sleep,
                 moved=len(moved),
                 separated=journal.mark_undone(connection, sleep, now=now),
+                steps={step.name: step.undo(night) for step in self._steps if step.undo},
                 left=len(every) - len(moved),
                 forgotten=slept.counts.get("forgotten", 0),
             )
@@ -150,7 +174,7 @@ class SleepCycle:
             for move in moved:
                 self._set_cold(move.memory, move.before)
 
-        return self._store.transact(work, publish=publish, abandon=_nothing)
+        return self._store.transact(work, publish=publish, abandon=self._live.forget_sorted)
 
     def sleeps(self) -> list[Slept]:
         """The sleeps of the namespace, oldest first."""
@@ -165,19 +189,22 @@ class SleepCycle:
             done, number = _Done(), self._live.number(connection)
             if number is None:
                 return done
-            night = Night(connection, self._live, number, self._signer, now)
             sleep = journal.begin(connection, number, now=now)
+            night = Night(connection, self._live, number, sleep, now)
+            hidden = isolated(connection, [change.id for change in changes])
             for at, change in enumerate(changes):
                 tell(at)
-                if self._change(night, sleep, change, heirs):
+                if change.id not in hidden and self._change(night, change, heirs):
                     done.changes.append(change)
             for at, step in enumerate(self._steps, start=len(changes)):
                 tell(at)
                 done.steps[step.name] = step.run(night)
-            if done.changes:
+            lasting = {step.name: done.steps[step.name] for step in self._steps if step.undo and done.steps[step.name]}
+            if done.changes or lasting:
                 done.sleep = sleep
-                kinds = [change.what for change in done.changes]
-                journal.end(connection, sleep, {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)})
+                kinds: list[str] = [change.what for change in done.changes]
+                counts = {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)}
+                journal.end(connection, sleep, {**counts, **lasting})
             else:
                 journal.give_up(connection, sleep)
             done.tiers = memories.tier_counts(connection, number)
@@ -190,13 +217,13 @@ class SleepCycle:
                     self._set_cold(change.id, _TIERS[change.what])
             self._live.publish(gone=[change.id for change in done.changes if change.what == "forgotten"])
 
-        return self._store.transact(work, publish=publish, abandon=_nothing)
+        return self._store.transact(work, publish=publish, abandon=self._live.forget_sorted)
 
-    def _change(self, night: Night, sleep: int, change: SleepChange, heirs: dict[int, int]) -> bool:
+    def _change(self, night: Night, change: SleepChange, heirs: dict[int, int]) -> bool:
         """Make one change; False where the memory is not any more what it was when the change was planned."""
         connection, number = night.connection, night.number
         if change.what == "merged":
-            return repeats.merge(connection, number, change.id, change.stand_in or 0, sleep=sleep)
+            return repeats.merge(connection, number, change.id, change.stand_in or 0, sleep=night.sleep)
         policy = memories.policy_of(connection, number, change.id)
         if policy is None or policy[1]:
             return False
@@ -207,7 +234,7 @@ class SleepCycle:
         if policy[0] is tier:
             return False
         self._place(connection, number, change.id, tier, now=night.now, op="sleep")
-        journal.note_move(connection, sleep, change.id, before=policy[0], after=tier)
+        journal.note_move(connection, night.sleep, change.id, before=policy[0], after=tier)
         return True
 
     def _forget(self, night: Night, memory: int, heir: int | None) -> None:
@@ -312,7 +339,3 @@ def _quadrants_after(room: Bedroom, policy: SleepConfig, changes: list[SleepChan
 
 def _quiet(done: int, total: int) -> None:
     """For those who do not ask how far it is."""
-
-
-def _nothing() -> None:
-    """For transactions that touch no derived state before they are committed."""

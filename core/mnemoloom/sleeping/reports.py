@@ -40,7 +40,8 @@ class SleepReport:
     """What a sleep did, or would do.
 
     id: for `undo_sleep`; None if nothing was to be changed, or it was only planned. spared: memories that the policy
-    names and its floor keeps. steps: how much each step of upkeep changed, by name. relearned: texts that were
+    names and its floor keeps. steps: how much each step of upkeep changed, by name: "orphans", payloads that belonged
+    to no memory; "topics", memories that were sorted into another topic. relearned: texts that were
     encoded with a token projection fitted anew. pending_checkpoint: a reader holds an older state, and the files
     shrink when it is done and the store is closed or sleeps again.
     """
@@ -88,6 +89,7 @@ class Undone:
 
     moved: memories that are in their tier of before again. separated: repetitions that stand for themselves again.
     left: memories that were moved since, and stay where they are. forgotten: what no undoing brings back.
+    steps: how much of each step of upkeep was taken back, by name; "topics": memories in their topic of before.
     """
 
     sleep: int
@@ -95,6 +97,7 @@ class Undone:
     separated: int
     left: int
     forgotten: int
+    steps: Mapping[str, int]
 
 
 def _state_json(state: SleepState) -> dict[str, Any]:

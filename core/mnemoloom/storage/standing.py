@@ -9,29 +9,27 @@ from typing import NamedTuple
 from mnemoloom.errors import CorruptionError
 from mnemoloom.records import Tier
 
-__all__ = ["Standing", "placed_by_users", "standings", "stresses"]
+__all__ = ["Standing", "dropped_by_gates", "placed_by_users", "standings", "stresses"]
 
 STRESS = "stress"  # the key of metadata that says how pressing things were, from 0 to 1
 
 
 class Standing(NamedTuple):
-    """One memory. created, accessed: milliseconds since 1970; accessed is None before the first recall."""
+    """One memory. created: milliseconds since 1970."""
 
     id: int
     cold: bool
     pinned: bool
     created: int
-    accessed: int | None
 
 
 def standings(connection: sqlite3.Connection, namespace: int) -> list[Standing]:
     """The memories of a namespace, by rising id."""
     rows = connection.execute(
-        "SELECT m.id, m.tier = ?, m.pinned, m.created, u.accessed FROM memories m LEFT JOIN usage u ON u.memory = m.id "
-        "WHERE m.namespace = ? ORDER BY m.id",
+        "SELECT id, tier = ?, pinned, created FROM memories WHERE namespace = ? ORDER BY id",
         (Tier.COLD.value, namespace),
     )
-    return [Standing(row[0], bool(row[1]), bool(row[2]), row[3], row[4]) for row in rows]
+    return [Standing(row[0], bool(row[1]), bool(row[2]), row[3]) for row in rows]
 
 
 def placed_by_users(connection: sqlite3.Connection, namespace: int) -> dict[int, bool]:
@@ -41,6 +39,15 @@ def placed_by_users(connection: sqlite3.Connection, namespace: int) -> dict[int,
         (namespace,),
     )
     return {memory: op == "place" for memory, op, _ in rows}
+
+
+def dropped_by_gates(connection: sqlite3.Connection, namespace: int) -> set[int]:
+    """The memories that the write gate put into the cold tier, whatever happened to them since."""
+    rows = connection.execute(
+        "SELECT g.memory FROM gated g JOIN memories m ON m.id = g.memory WHERE m.namespace = ? AND NOT g.written",
+        (namespace,),
+    )
+    return {row[0] for row in rows}
 
 
 def stresses(connection: sqlite3.Connection, namespace: int) -> dict[int, float]:

@@ -58,7 +58,7 @@ def place(connection: sqlite3.Connection, namespace: int, found: Places, *, next
         ((memory, best, second, memory, namespace) for memory, best, second in rows),
     )
     (version,) = connection.execute(
-        "INSERT INTO sortings VALUES (?, ?, 1) ON CONFLICT (namespace) DO UPDATE "
+        "INSERT INTO sortings (namespace, next, version) VALUES (?, ?, 1) ON CONFLICT (namespace) DO UPDATE "
         "SET next = max(next, excluded.next), version = version + 1 RETURNING version",
         (namespace, next_id),
     ).fetchone()

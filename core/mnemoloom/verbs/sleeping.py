@@ -97,9 +97,9 @@ class SleepingVerbs(KeepingVerbs):
         Raises UnknownMemoryError.
         """
         memory = self._id(key)
-        with self._live.reading() as (connection, _, number):
+        with self._live.reading() as (connection, shelf, number):
             groups = groups_of(connection, number, [memory])
-            ids = sorted(groups[0]) if groups else [memory]
+            ids = [each for each in (groups[0] if groups else {memory}) if shelf.slot_of(each)]
             found = memories.records(connection, number, ids, accessed=self._live.accessed(ids))
         if memory not in found:
             raise UnknownMemoryError(key)

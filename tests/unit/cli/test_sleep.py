@@ -42,7 +42,14 @@ def test_what_it_changed_is_told_and_taken_back(run, ask, filled):
     hit = ask("recall", "Where is the boat?", "-k", "1")["hits"][0]
     assert len(hit["repeats"]) == 2
     assert "also said" in run("recall", "Where is the boat?", "-k", "1")[1]
-    assert ask("sleep", "--undo", "1") == {"sleep": 1, "moved": 0, "separated": 2, "left": 0, "forgotten": 0}
+    assert ask("sleep", "--undo", "1") == {
+        "sleep": 1,
+        "moved": 0,
+        "separated": 2,
+        "left": 0,
+        "forgotten": 0,
+        "steps": {"topics": 0},
+    }
     assert "repeats" not in ask("recall", "Where is the boat?", "-k", "1")["hits"][0]
     code, _, err = run("sleep", "--undo", "1")
     assert (code, "was undone at" in err) == (2, True)
