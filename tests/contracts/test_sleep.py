@@ -19,6 +19,7 @@ from mnemoloom.embedders import HashingEmbedder
 from mnemoloom.errors import (
     ConfigError,
     ReadOnlyError,
+    StorageFailure,
     StoreClosedError,
     UnknownMemoryError,
     UnknownSleepError,
@@ -463,6 +464,19 @@ def test_files_shrink_after_forgetting_and_a_reader_of_the_older_state_is_waited
         assert len(memory) == 300
 
 
+def test_a_disk_too_full_to_shrink_the_files_is_told_and_takes_back_nothing(
+    full: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(store: Any) -> bool:
+        raise StorageFailure("database or disk is full")
+
+    monkeypatch.setattr("mnemoloom.sleeping.cycle.compact", refused)
+    report = full.sleep(policy=DULL)
+    assert report.not_compacted == "database or disk is full"
+    assert [slept.id for slept in full.sleeps()] == [report.id]
+    assert full.verify().ok
+
+
 def test_erasing_leaves_nothing_of_a_memory_in_the_journal_of_sleep(
     full: Memory, folder: Path, clock: ManualClock
 ) -> None:
@@ -526,6 +540,7 @@ def test_a_sleep_in_the_background_tells_how_far_it_is_and_gives_the_report(full
     assert task.progress == told[-1] == (len(expected) + 3, len(expected) + 3)
     task.cancel()
     assert task.result() is report
+    assert full._opened._closing == []
 
 
 def test_a_cancelled_sleep_has_changed_nothing(full: Memory) -> None:

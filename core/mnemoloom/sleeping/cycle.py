@@ -25,7 +25,7 @@ from mnemoloom.consolidation import (
     ranks_among,
     states_of,
 )
-from mnemoloom.errors import UnknownSleepError, ValidationError
+from mnemoloom.errors import StorageFailure, UnknownSleepError, ValidationError
 from mnemoloom.recall.live import LiveShelf
 from mnemoloom.recall.sorting import recentre_topics
 from mnemoloom.records import Tier
@@ -124,7 +124,7 @@ class SleepCycle:
             done = _foreseen(room, before, changes)
         else:
             done = self._apply(changes, _heirs(room, plan), now=now, tell=lambda at: tell(at, total))
-        settled = plan_only or self._give_back(policy)
+        settled, problem = self._give_back() if policy.compact and not plan_only else (True, None)
         tell(total, total)
         return SleepReport(
             id=done.sleep,
@@ -142,6 +142,7 @@ class SleepCycle:
             spared=plan.spared,
             steps=done.steps,
             pending_checkpoint=not settled,
+            not_compacted=problem,
         )
 
     def undo(self, sleep: int, *, now: int) -> Undone:
@@ -253,12 +254,16 @@ class SleepCycle:
     def _set_cold(self, memory: int, tier: Tier) -> None:
         self._live.change(lambda shelf: shelf.set_cold(memory, tier is Tier.COLD))
 
-    def _give_back(self, policy: SleepConfig) -> bool:
-        """Shrink the files; False while a reader holds an older state."""
-        if not policy.compact:
-            return True
-        self._live.tidy(_REBUILD_WHEN_DEAD)
-        return compact(self._store)
+    def _give_back(self) -> tuple[bool, str | None]:
+        """Shrink the files; False while a reader holds an older state, and why it failed.
+
+        What was changed is written by then: a disk that is too full for this takes none of it back.
+        """
+        try:
+            self._live.tidy(_REBUILD_WHEN_DEAD)
+            return compact(self._store), None
+        except StorageFailure as error:
+            return True, str(error)
 
     def _state(self, quadrants: dict[Quadrant, int]) -> SleepState:
         with self._live.reading() as (connection, _, number):

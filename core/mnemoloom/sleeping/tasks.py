@@ -54,6 +54,10 @@ class SleepTask:
             raise TimeoutError(f"the sleep has not ended within {timeout} seconds")
         return self._future.result()
 
+    def when_done(self, act: Callable[[], None]) -> None:
+        """Call something at the end, however it comes; at once if it has come."""
+        self._future.add_done_callback(lambda _: act())
+
     def __await__(self) -> Generator[None, None, SleepReport]:
         # shielded: a task that stops waiting does not end the sleep
         return asyncio.shield(asyncio.wrap_future(self._future)).__await__()

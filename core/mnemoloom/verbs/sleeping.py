@@ -65,7 +65,7 @@ class SleepingVerbs(KeepingVerbs):
         """
         self._opened.store.check_usable(writing=True)
         task = SleepTask(lambda tell: self.sleep(policy=policy, progress=tell), progress=progress)
-        self._opened.before_closing(task.close)
+        task.when_done(self._opened.before_closing(task.close))
         return task
 
     def undo_sleep(self, sleep: int) -> Undone:
