@@ -27,7 +27,6 @@ from mnemoloom.consolidation import (
 )
 from mnemoloom.errors import StorageFailure, UnknownSleepError, ValidationError
 from mnemoloom.recall.live import LiveShelf
-from mnemoloom.recall.sorting import recentre_topics
 from mnemoloom.records import Tier
 from mnemoloom.reembedding import Progress
 from mnemoloom.sleeping.columns import Bedroom, read_bedroom
@@ -73,15 +72,12 @@ class Step:
 
 
 def _recentre(night: Night) -> int:
-    """Sort the topics anew, if anybody uses them and something has come since sleep last did; how many moved."""
+    """Sort the topics again, where there are any; how many memories are in another one."""
     connection, number = night.connection, night.number
-    before = topics.places(connection, number)
-    if not len(before.memories):
+    before, version = topics.places(connection, number), topics.standing(connection, number).version
+    night.live.recentre_topics(connection)
+    if topics.standing(connection, number).version == version:
         return 0
-    with night.live.sorted(connection) as known:
-        if journal.is_recentred(connection, number) and not len(known.waiting):
-            return 0
-        recentre_topics(connection, known.shelf, number, night.live.topic_settings)
     return journal.note_topics(connection, number, night.sleep, before)
 
 

@@ -22,7 +22,6 @@ __all__ = [
     "end",
     "give_up",
     "hand_on",
-    "is_recentred",
     "mark_undone",
     "moves",
     "note_move",
@@ -135,15 +134,8 @@ def hand_on(connection: sqlite3.Connection, memory: int, heir: int) -> None:
     connection.execute("UPDATE pruned SET memory = ? WHERE memory = ?", (heir, memory))
 
 
-def is_recentred(connection: sqlite3.Connection, namespace: int) -> bool:
-    """Whether the topics of a namespace stand as sleep left them, or there are none."""
-    row = connection.execute("SELECT version = recentred FROM sortings WHERE namespace = ?", (namespace,)).fetchone()
-    return row is None or bool(row[0])
-
-
 def note_topics(connection: sqlite3.Connection, namespace: int, sleep: int, before: Places) -> int:
     """Write down where memories were that a sleep has just sorted anew, `before`; how many are elsewhere now."""
-    connection.execute("UPDATE sortings SET recentred = version WHERE namespace = ?", (namespace,))
     was = dict(zip(before.memories.tolist(), before.cells.tolist(), strict=True))
     now = places(connection, namespace)
     nowhere = [NONE, NONE]

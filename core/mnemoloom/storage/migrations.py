@@ -127,7 +127,8 @@ CREATE TABLE topics (
 CREATE TABLE sortings (
     namespace INTEGER PRIMARY KEY REFERENCES namespaces (id),
     next INTEGER NOT NULL,
-    version INTEGER NOT NULL
+    version INTEGER NOT NULL,
+    settled BLOB
 ) STRICT;
 ALTER TABLE usage ADD COLUMN active REAL NOT NULL DEFAULT 1;
 CREATE TABLE feedback (
@@ -141,9 +142,8 @@ CREATE INDEX feedback_by_memory ON feedback (memory);
 """
 
 # What sleep did, in numbers alone, so that it can be undone. `sleep_topics`: where memories were before it sorted them
-# anew, −1 for nowhere; `recentred`: the version of the topics then. `merged`: whose part another memory takes in a
-# result. `pruned`: surprises of what was forgotten, each beside a living memory of the same speaker, because ranks are
-# taken among all that was ever written.
+# anew, −1 for nowhere. `merged`: whose part another memory takes in a result. `pruned`: surprises of what was forgotten,
+# each beside a living memory of the same speaker, because ranks are taken among all that was ever written.
 _M008_SLEEP = """
 CREATE TABLE sleeps (
     id INTEGER PRIMARY KEY,
@@ -169,7 +169,6 @@ CREATE TABLE sleep_topics (
     PRIMARY KEY (sleep, memory)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX sleep_topics_by_memory ON sleep_topics (memory);
-ALTER TABLE sortings ADD COLUMN recentred INTEGER NOT NULL DEFAULT 0;
 CREATE TABLE merged (
     memory INTEGER PRIMARY KEY REFERENCES memories (id) ON DELETE CASCADE,
     stand_in INTEGER NOT NULL REFERENCES memories (id) ON DELETE CASCADE,
