@@ -650,13 +650,13 @@ def test_sleep_sorts_topics_anew_once_and_its_undoing_puts_every_memory_back(mem
         memory.remember(f"Turn {i}.", speaker="Ann", vector=middles[0] + 0.6 * rng.standard_normal(64))
     report = memory.sleep()
     assert report.changes == ()
-    assert report.steps["topics"] >= 10  # those that had none, at least
+    assert report.id is not None
     after = [memory.topic_of(i) for i in range(1, 101)]
     assert None not in after
     again = memory.sleep()
     assert (again.id, again.steps["topics"]) == (None, 0)
     assert [memory.topic_of(i) for i in range(1, 101)] == after
-    assert memory.undo_sleep(report.id or 0).steps == {"topics": report.steps["topics"]}
+    assert memory.undo_sleep(report.id).steps["topics"] >= max(10, report.steps["topics"])
     assert [memory.topic_of(i) for i in range(1, 91)] == before
     assert memory.verify().ok
 

@@ -63,7 +63,7 @@ class Night:
 class Step:
     """Upkeep within the transaction of a sleep: `run` says how much it changed, and nothing the second time.
 
-    undo: takes back what it did in a sleep, if that can be; such a step alone makes a sleep worth an entry.
+    undo: takes back what it did in a sleep, if that can be.
     """
 
     name: str
@@ -72,13 +72,13 @@ class Step:
 
 
 def _recentre(night: Night) -> int:
-    """Sort the topics again, where there are any; how many memories are in another one."""
+    """Sort the topics again, where there are any; how many memories that had a topic are in another one."""
     connection, number = night.connection, night.number
     before, version = topics.places(connection, number), topics.standing(connection, number).version
-    night.live.recentre_topics(connection)
-    if topics.standing(connection, number).version == version:
-        return 0
-    return journal.note_topics(connection, number, night.sleep, before)
+    moved = night.live.recentre_topics(connection)
+    if topics.standing(connection, number).version != version:
+        journal.note_topics(connection, number, night.sleep, before)
+    return moved
 
 
 STEPS = (
@@ -196,12 +196,13 @@ class SleepCycle:
             for at, step in enumerate(self._steps, start=len(changes)):
                 tell(at)
                 done.steps[step.name] = step.run(night)
-            lasting = {step.name: done.steps[step.name] for step in self._steps if step.undo and done.steps[step.name]}
-            if done.changes or lasting:
+            if done.changes or journal.has_topics(connection, sleep):
                 done.sleep = sleep
                 kinds: list[str] = [change.what for change in done.changes]
+                lasting = {step.name: done.steps[step.name] for step in self._steps if step.undo}
                 counts = {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)}
-                journal.end(connection, sleep, {**counts, **lasting})
+                counts |= {name: count for name, count in lasting.items() if count}
+                journal.end(connection, sleep, counts)
             else:
                 journal.give_up(connection, sleep)
             done.tiers = memories.tier_counts(connection, number)

@@ -22,6 +22,7 @@ __all__ = [
     "end",
     "give_up",
     "hand_on",
+    "has_topics",
     "mark_undone",
     "moves",
     "note_move",
@@ -134,8 +135,8 @@ def hand_on(connection: sqlite3.Connection, memory: int, heir: int) -> None:
     connection.execute("UPDATE pruned SET memory = ? WHERE memory = ?", (heir, memory))
 
 
-def note_topics(connection: sqlite3.Connection, namespace: int, sleep: int, before: Places) -> int:
-    """Write down where memories were that a sleep has just sorted anew, `before`; how many are elsewhere now."""
+def note_topics(connection: sqlite3.Connection, namespace: int, sleep: int, before: Places) -> None:
+    """Write down where memories were, `before`, that a sleep has just put elsewhere."""
     was = dict(zip(before.memories.tolist(), before.cells.tolist(), strict=True))
     now = places(connection, namespace)
     nowhere = [NONE, NONE]
@@ -145,7 +146,12 @@ def note_topics(connection: sqlite3.Connection, namespace: int, sleep: int, befo
         if was.get(memory, nowhere) != cells
     ]
     connection.executemany("INSERT INTO sleep_topics VALUES (?, ?, ?, ?)", moved)
-    return len(moved)
+
+
+def has_topics(connection: sqlite3.Connection, sleep: int) -> bool:
+    """Whether a sleep has put any memory into another topic."""
+    found = connection.execute("SELECT EXISTS (SELECT 1 FROM sleep_topics WHERE sleep = ?)", (sleep,))
+    return bool(found.fetchone()[0])
 
 
 def restore_topics(connection: sqlite3.Connection, namespace: int, sleep: int) -> int:

@@ -142,8 +142,8 @@ CREATE INDEX feedback_by_memory ON feedback (memory);
 """
 
 # What sleep did, in numbers alone, so that it can be undone. `sleep_topics`: where memories were before it sorted them
-# anew, −1 for nowhere. `merged`: whose part another memory takes in a result. `pruned`: surprises of what was forgotten,
-# each beside a living memory of the same speaker, because ranks are taken among all that was ever written.
+# anew, −1 for nowhere. `merged`: whose part another memory takes in a result. `pruned`: surprises of what was
+# forgotten, each beside a living memory of the same speaker, because ranks are taken among all that was ever written.
 _M008_SLEEP = """
 CREATE TABLE sleeps (
     id INTEGER PRIMARY KEY,
