@@ -164,10 +164,16 @@ class OpenStore:
                 self._executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="mnemoloom")
             return self._executor
 
-    def before_closing(self, act: Callable[[], None]) -> None:
-        """Have something ended before the store is closed; it may have ended by then."""
+    def before_closing(self, act: Callable[[], None]) -> Callable[[], None]:
+        """Have something ended before the store is closed; what to call when it has ended by itself."""
+
+        def ended() -> None:
+            with self._lock:
+                self._closing = [each for each in self._closing if each != act]
+
         with self._lock:
             self._closing.append(act)
+        return ended
 
     def close(self, flush: Callable[[LiveShelf], None]) -> None:
         """Save what is worth saving and let go of everything, whatever happens on the way."""

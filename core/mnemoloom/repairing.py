@@ -38,6 +38,11 @@ _LEFTOVERS = (
     "DELETE FROM feedback WHERE NOT EXISTS (SELECT 1 FROM memories WHERE memories.id = feedback.memory)",
     "DELETE FROM gated WHERE NOT EXISTS (SELECT 1 FROM memories WHERE memories.id = gated.memory)",
     "DELETE FROM taken WHERE NOT EXISTS (SELECT 1 FROM memories WHERE memories.id = taken.memory)",
+    "DELETE FROM sleep_moves WHERE NOT EXISTS (SELECT 1 FROM memories WHERE memories.id = sleep_moves.memory)",
+    "DELETE FROM sleep_topics WHERE NOT EXISTS (SELECT 1 FROM memories WHERE memories.id = sleep_topics.memory)",
+    "DELETE FROM merged WHERE NOT EXISTS (SELECT 1 FROM memories WHERE memories.id = merged.memory) "
+    "OR NOT EXISTS (SELECT 1 FROM memories WHERE memories.id = merged.stand_in)",
+    "DELETE FROM pruned WHERE NOT EXISTS (SELECT 1 FROM memories WHERE memories.id = pruned.memory)",
 )
 
 

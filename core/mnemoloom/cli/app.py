@@ -272,7 +272,7 @@ def _add_sleep(command: argparse.ArgumentParser) -> None:
         metavar="COSINE",
         type=float,
         default=0.92,
-        help="from which the same words of one speaker count as the same said again; above 1, never (default: 0.92)",
+        help="from which what one speaker said twice is one thing; above 1, never (default: 0.92)",
     )
 
 

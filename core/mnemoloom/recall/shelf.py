@@ -284,13 +284,6 @@ class Shelf:
         """What speakers with a name said, and no role. Shape (slots,)."""
         return np.array(list(map(is_name, self._speakers.all)), np.bool_)[self.speakers.values]
 
-    def term_sums(self) -> NDArray[np.uint64]:
-        """A number for each slot: the same for the same index terms, as often; seldom else. Shape (slots,)."""
-        terms, docs, tfs = self.postings.flat()
-        sums = np.zeros(len(self.ids), np.uint64)
-        np.add.at(sums, docs, deriving.scattered(terms.astype(np.uint64)) * tfs)
-        return sums
-
     def answered(self) -> NDArray[np.int32]:
         """For each slot the nearest earlier message of the session that is no reply, 0 if none."""
         return self.derived("answered", lambda: deriving.answered_slots(self.replies(), self.before.values))

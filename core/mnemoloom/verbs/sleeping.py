@@ -65,7 +65,7 @@ class SleepingVerbs(KeepingVerbs):
         """
         self._opened.store.check_usable(writing=True)
         task = SleepTask(lambda tell: self.sleep(policy=policy, progress=tell), progress=progress)
-        self._opened.before_closing(task.close)
+        task.when_done(self._opened.before_closing(task.close))
         return task
 
     def undo_sleep(self, sleep: int) -> Undone:
@@ -97,9 +97,9 @@ class SleepingVerbs(KeepingVerbs):
         Raises UnknownMemoryError.
         """
         memory = self._id(key)
-        with self._live.reading() as (connection, _, number):
+        with self._live.reading() as (connection, shelf, number):
             groups = groups_of(connection, number, [memory])
-            ids = sorted(groups[0]) if groups else [memory]
+            ids = [each for each in (groups[0] if groups else {memory}) if shelf.slot_of(each)]
             found = memories.records(connection, number, ids, accessed=self._live.accessed(ids))
         if memory not in found:
             raise UnknownMemoryError(key)
