@@ -88,5 +88,5 @@ _EVIDENCE = {
     "accident-only": "accidents would show, forgery by who can write the file would not: no key was given",
     "keyed": "only who has the key could have written this log",
     "accident-only+seal": "nothing before the seal was cut off or put back; no key was given",
-    "keyed+seal": "only who has the key could have written this log, and nothing before the seal was cut off or put back",
+    "keyed+seal": "only who has the key could have written this log; nothing before the seal was cut off or put back",
 }
