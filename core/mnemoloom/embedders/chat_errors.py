@@ -35,7 +35,7 @@ def chat_errors(server: Endpoint, model: str) -> Iterator[None]:
     except LoomError:
         raise
     except ollama.ResponseError as error:
-        raise _refusal(error, server, model) from error
+        raise _refusal(error, server, model) from None  # the client's error holds all that the server said
     except httpx.TimeoutException as error:
         raise ChatModelTimeoutError(
             f"{model} at {server.url} kept us waiting too long; a smaller model answers sooner"

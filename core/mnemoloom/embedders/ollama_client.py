@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from mnemoloom.embedders.endpoint import Endpoint
@@ -11,9 +12,10 @@ if TYPE_CHECKING:
     import httpx
     import ollama
 
-__all__ = ["LONGEST_QUOTE", "MALFORMED", "connection", "ollama_client"]
+__all__ = ["LONGEST_QUOTE", "MALFORMED", "connection", "ollama_client", "quoted"]
 
 LONGEST_QUOTE = 200  # characters of a server's error text
+_REPEATED = 10  # characters in a row that are no accident
 
 # What the client raises when a reply is not the JSON object it expects: JSONDecodeError, UnicodeDecodeError and
 # pydantic's ValidationError are ValueErrors; the others come from JSON of another shape, or nested too deep.
@@ -46,6 +48,15 @@ def ollama_client(server: Endpoint, *, patience: float, timeout: float, longest_
         )
     except httpx.InvalidURL as error:
         raise ConfigError(f"host must be a URL such as http://127.0.0.1:11434: {error}") from error
+
+
+def quoted(said: str, *, sent: Iterable[str]) -> str:
+    """What a server said, at most 200 characters of it, and nothing at all if it repeats what it was sent."""
+    shown = said[:LONGEST_QUOTE]
+    pieces = {shown[start : start + _REPEATED] for start in range(len(shown) - _REPEATED + 1)}
+    if any(piece in text for text in sent for piece in pieces):
+        return f"{len(said)} characters that repeat what was sent"
+    return shown
 
 
 def connection(server: Endpoint, *, patience: float) -> dict[str, Any]:
