@@ -30,6 +30,8 @@ def chat_errors(server: Endpoint, model: str) -> Iterator[None]:
     import httpx
     import ollama
 
+    from mnemoloom.embedders.bounded_http import LeftAloneError
+
     try:
         yield
     except LoomError:
@@ -44,6 +46,8 @@ def chat_errors(server: Endpoint, model: str) -> Iterator[None]:
         raise ChatModelUnavailableError(
             f"no Ollama server answers at {server.url}; start it with `ollama serve`"
         ) from error
+    except LeftAloneError as error:
+        raise ChatModelUnavailableError(f"{model} at {server.url} is {error}") from error
     except httpx.TransportError as error:
         raise ChatModelUnavailableError(
             f"the connection to {server.url} broke before the answer was complete; ask again ({error})"

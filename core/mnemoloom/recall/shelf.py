@@ -213,7 +213,8 @@ class Shelf:
         """The slots of ascending ids, those of unknown or forgotten ones left out."""
         slots = np.searchsorted(self.ids.values, ids)
         asked, slots = ids[slots < len(self.ids)], slots[slots < len(self.ids)]
-        return slots[(self.ids.values[slots] == asked) & self.alive.values[slots]].astype(np.int64)
+        known: NDArray[np.int64] = slots[(self.ids.values[slots] == asked) & self.alive.values[slots]].astype(np.int64)
+        return known
 
     def derived(self, key: object, make: Callable[[], T]) -> T:
         """What `make` computes, kept until the shelf changes."""
