@@ -10,6 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from mnemoloom.chain.keys import check_key
 from mnemoloom.errors import LoomError
 from mnemoloom.memory import Memory
 from mnemoloom.storage import memories, read_cache
@@ -49,17 +50,21 @@ class Report:
         return all(check.ok for check in self.checks)
 
 
-def examine(path: str | Path) -> Report:
-    """Look at the store in a folder, without changing it; damage becomes a check that is not ok."""
+def examine(path: str | Path, *, key: bytes | None = None) -> Report:
+    """Look at the store in a folder, without changing it; damage becomes a check that is not ok.
+
+    With the `key` of its log, signatures are checked, too. Raises ConfigError for a key that cannot be one.
+    """
     folder = Path(path)
-    return Report(path=folder, checks=tuple(_checks(folder)))
+    key = None if key is None else check_key(key)
+    return Report(path=folder, checks=tuple(_checks(folder, key)))
 
 
-def _checks(folder: Path) -> Iterator[Check]:
+def _checks(folder: Path, key: bytes | None) -> Iterator[Check]:
     yield (found := _check_folder(folder))
     if found.ok:
         yield _check_lock(folder)
-        yield from _check_store(folder)
+        yield from _check_store(folder, key)
     yield _check_library()
     if found.ok:
         free = shutil.disk_usage(folder).free
@@ -93,9 +98,9 @@ def _check_lock(folder: Path) -> Check:
     return Check(name="lock", ok=True, detail="free")
 
 
-def _check_store(folder: Path) -> Iterator[Check]:
+def _check_store(folder: Path, key: bytes | None) -> Iterator[Check]:
     try:
-        memory = Memory.open(folder, read_only=True)
+        memory = Memory.open(folder, read_only=True, key=key)
     except LoomError as error:
         yield Check(name="database", ok=False, detail=str(error))
         return
@@ -119,7 +124,8 @@ def _format(memory: Memory, _: Path) -> tuple[bool, str]:
 def _truth(memory: Memory, _: Path) -> tuple[bool, str]:
     found = memory.verify()
     held = f"{found.memories:,} memories, {found.entries:,} log entries, anchor {found.anchor}"
-    return found.ok, f"{held}: pages, chain and digests hold" if found.ok else f"{found.problem} ({held})"
+    signed = ", signatures" if found.level == "keyed" else ""
+    return found.ok, f"{held}: pages, chain{signed} and digests hold" if found.ok else f"{found.problem} ({held})"
 
 
 def _cached(memory: Memory, folder: Path) -> tuple[bool, str]:

@@ -72,7 +72,7 @@ def check_draft(value: Draft | Mapping[str, Any] | str, *, limits: Limits, now: 
     data = _checked_bytes(draft.text, limits=limits, name="text")
     vector = None if draft.vector is None else raw_row(draft.vector)
     if not isinstance(draft.pinned, bool):
-        raise ValidationError(f"pinned must be True or False; got {draft.pinned!r}")
+        raise ValidationError(f"pinned must be True or False; got {type(draft.pinned).__name__}")
     return CheckedDraft(
         text=data.decode(),  # a subclass of str may hold more than a text, and would be kept as it is
         pointer=sha256(data).digest(),
@@ -271,7 +271,7 @@ def _walk(value: object, *, depth: int, limits: Limits) -> None:
     elif isinstance(value, dict):
         for key, inner in value.items():
             if not isinstance(key, str):
-                raise MetadataError(f"metadata keys must be strings; got {key!r}")
+                raise MetadataError(f"metadata keys must be strings; got {type(key).__name__}")
             _encoded(key, "a metadata key", MetadataError)
             _walk(inner, depth=depth + 1, limits=limits)
     elif isinstance(value, (list, tuple)):
@@ -285,7 +285,7 @@ def _check_scalar(value: object) -> None:
     if isinstance(value, bool) or value is None:
         return
     if isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
-        raise MetadataError(f"metadata numbers must fit in 64 bits; got {value}")
+        raise MetadataError(f"metadata numbers must fit in 64 bits; got one of {value.bit_length()} bits")
     if isinstance(value, float) and not math.isfinite(value):
         raise MetadataError(f"metadata numbers must be finite; got {value}")
     if not isinstance(value, (int, float)):

@@ -18,6 +18,7 @@ from mnemoloom.__about__ import __version__
 from mnemoloom.cli.screen import emit, visible
 from mnemoloom.errors import LoomError
 from mnemoloom.records import Tier
+from mnemoloom.trust import TRUST
 
 __all__ = ["build_parser", "main"]
 
@@ -67,7 +68,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for name, module, summary, configure in _COMMANDS:
         command = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
-        command.set_defaults(module=module)
+        command.set_defaults(module=module, command=name)
         _add_common(command, store=None if name == "demo" else "./memory")
         configure(command)
     return parser
@@ -89,6 +90,9 @@ def _add_common(command: argparse.ArgumentParser, *, store: str | None) -> None:
         default="none",
         help="none, hashing, hashing:WIDTH, ollama:MODEL or sentence-transformers:NAME_OR_FOLDER (default: none)",
     )
+    keys = common.add_mutually_exclusive_group()
+    keys.add_argument("--key-file", metavar="FILE", help="the file that holds the key of a signed log")
+    keys.add_argument("--key-env", metavar="NAME", help="the environment variable that holds the key of a signed log")
     common.add_argument("--json", action="store_true", help="answer in JSON on standard output")
 
 
@@ -112,6 +116,8 @@ def _add_remember(command: argparse.ArgumentParser) -> None:
         type=float,
         help="keep what named speakers say without telling much cold; the share to write, such as .825 (default: all)",
     )
+    command.add_argument("--source", help="where it came from, for all texts that do not say so themselves")
+    command.add_argument("--trust", choices=TRUST, help="how far it is trusted (default: user)")
 
 
 def _add_recall(command: argparse.ArgumentParser) -> None:
@@ -203,6 +209,10 @@ def _add_question(command: argparse.ArgumentParser) -> None:
         metavar="C",
         help="no answer below this confidence, from 0 to 1, or calibrated: what `calibrate` found, else .32",
     )
+    command.add_argument("--min-trust", choices=TRUST, help="only what is trusted this far or further")
+    command.add_argument(
+        "--per-source", metavar="SHARE", type=float, help="the share of the hits that may come of one source, 0 to 1"
+    )
     command.add_argument("--asker", metavar="SPEAKER", help='the speaker whom "I" stands for')
 
 
@@ -248,6 +258,40 @@ def _add_repair(command: argparse.ArgumentParser) -> None:
         "--salvage", metavar="DIR", help="export every memory that is whole to a new folder, by namespace"
     )
     command.set_defaults(repair=True)
+
+
+def _add_verify(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--seal", metavar="FILE", help="an earlier seal, kept elsewhere")
+    command.add_argument("--past-key-file", metavar="FILE", action="append", help="a key from before a rekey")
+
+
+def _add_seal(command: argparse.ArgumentParser) -> None:
+    command.add_argument("file", metavar="FILE", nargs="?", help="where to write it (default: standard output)")
+
+
+def _add_prove(command: argparse.ArgumentParser) -> None:
+    _add_id(command)
+    command.add_argument("--seal", metavar="FILE", required=True, help="the seal to prove against")
+
+
+def _add_rekey(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--new-key-file", metavar="FILE", help="the file that holds the new key")
+    command.add_argument("--new-key-env", metavar="NAME", help="the environment variable that holds the new key")
+
+
+def _add_quarantine(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--source", metavar="SOURCE", action="append", help="all of this source; may be repeated")
+    _add_where(command)
+    _add_keep_derived(command)
+
+
+def _add_remove_source(command: argparse.ArgumentParser) -> None:
+    command.add_argument("sources", metavar="SOURCE", nargs="+", help="a source, whose memories are erased")
+    _add_keep_derived(command)
+
+
+def _add_keep_derived(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--keep-derived", action="store_true", help="leave alone what was derived from these memories")
 
 
 def _add_reembed(command: argparse.ArgumentParser) -> None:
@@ -301,5 +345,18 @@ _COMMANDS = (
     ("sleep", "sleep", "put a namespace in order: repetitions, tiers, room; --undo takes it back", _add_sleep),
     ("doctor", "diagnosis", "look at a store and say whether it is well", _add_doctor),
     ("repair", "diagnosis", "mend what is derived, and name the memories that are damaged", _add_repair),
+    ("verify", "evidence", "check every memory and every log entry against the chain", _add_verify),
+    ("seal", "evidence", "write down what the log is now, to be kept elsewhere", _add_seal),
+    ("prove", "evidence", "prove that a memory stood in the log when it was sealed", _add_prove),
+    ("rekey", "evidence", "sign the log with another key from now on", _add_rekey),
+    ("quarantine", "screening", "hide memories of a source, and what was derived from them", _add_quarantine),
+    ("release", "screening", "bring back what is in quarantine", _add_quarantine),
+    ("quarantined", "screening", "list what is in quarantine", _add_nothing),
+    (
+        "remove-source",
+        "screening",
+        "erase all memories of a source, and what was derived from them",
+        _add_remove_source,
+    ),
     ("reembed", "reembed", "encode what the embedder has not encoded yet", _add_reembed),
 )

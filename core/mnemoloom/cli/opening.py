@@ -9,9 +9,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from mnemoloom.cli.keys import key_given
 from mnemoloom.config import Config
 from mnemoloom.embedders import from_spec
-from mnemoloom.errors import EmbedderMismatchError, NotAStoreError, StorageFailure, StoreLockedError
+from mnemoloom.errors import ChainKeyError, EmbedderMismatchError, NotAStoreError, StorageFailure, StoreLockedError
 from mnemoloom.memory import Memory
 
 __all__ = ["labels_of", "open_file", "open_memory", "opening_errors", "require_store"]
@@ -33,6 +34,7 @@ def open_memory(arguments: argparse.Namespace, *, read_only: bool = False, confi
             embedder=from_spec(arguments.embedder),
             read_only=read_only,
             config=config,
+            key=key_given(arguments),
         )
 
 
@@ -49,6 +51,10 @@ def opening_errors(arguments: argparse.Namespace) -> Iterator[None]:
             f"encoder; name that one, or encode everything again: mnemoloom reembed --store {arguments.store} "
             f"--embedder {arguments.embedder}",
         ) from error
+    except ChainKeyError as error:
+        if arguments.key_file is None and arguments.key_env is None:
+            raise ChainKeyError(f"{error}; give it with --key-file FILE or --key-env NAME") from error
+        raise
     except StoreLockedError as error:
         raise StoreLockedError(
             f"{arguments.store} is being written by another process; wait until it is done, or end it"

@@ -212,9 +212,9 @@ class Shelf:
     def slots_of(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """The slots of ascending ids, those of unknown or forgotten ones left out."""
         slots = np.searchsorted(self.ids.values, ids)
-        slots = slots[slots < len(self.ids)]
-        known = slots[np.isin(self.ids.values[slots], ids, assume_unique=True) & self.alive.values[slots]]
-        return known.astype(np.int64)
+        asked, slots = ids[slots < len(self.ids)], slots[slots < len(self.ids)]
+        known: NDArray[np.int64] = slots[(self.ids.values[slots] == asked) & self.alive.values[slots]].astype(np.int64)
+        return known
 
     def derived(self, key: object, make: Callable[[], T]) -> T:
         """What `make` computes, kept until the shelf changes."""

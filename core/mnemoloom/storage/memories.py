@@ -120,6 +120,7 @@ SELECT m.id, p.text, m.speaker, m.session, m.time, m.metadata, m.tier, m.pinned,
        m.external_id, m.source, m.trust, m.surprise
 FROM memories m JOIN payloads p ON p.id = m.payload LEFT JOIN usage u ON u.memory = m.id
 WHERE m.id IN (SELECT value FROM json_each(?)) AND m.namespace = ?
+AND (m.id IN (SELECT memory FROM quarantine)) = ?
 """
 _USES = """
 SELECT m.id, u.accessed, u.active FROM usage u JOIN memories m ON m.id = u.memory WHERE m.namespace = ? AND
@@ -332,14 +333,21 @@ def changes(connection: sqlite3.Connection, namespace: int, *, after: int) -> li
 
 
 def records(
-    connection: sqlite3.Connection, namespace: int, ids: Sequence[int], *, accessed: Mapping[int, int] | None = None
+    connection: sqlite3.Connection,
+    namespace: int,
+    ids: Sequence[int],
+    *,
+    accessed: Mapping[int, int] | None = None,
+    isolated: bool = False,
 ) -> dict[int, Record]:
     """The records of those ids that exist in the namespace; `accessed` holds newer times of access, by id.
+
+    isolated: those in quarantine, instead of all others.
 
     Raises CorruptionError, naming the memory, if a text is not the one that its pointer was made of.
     """
     noted = accessed or {}
-    rows = connection.execute(_RECORDS, (json.dumps(ids), namespace))
+    rows = connection.execute(_RECORDS, (json.dumps(ids), namespace, int(isolated)))
     return {row[0]: _record(row, noted.get(row[0], row[9])) for row in rows}
 
 
