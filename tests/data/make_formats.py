@@ -2,8 +2,8 @@
 
     python tests/data/make_formats.py [N …]
 
-It checks out the last commit of each format into a temporary folder and runs `fill` with that source. A new format adds
-a line to COMMITS once the next one has begun; an old store is never made again, for it stands for those that users have.
+It puts the source of the last commit of each format into a temporary folder and runs FILL with it. A new format adds a
+line to COMMITS once the next one has begun; an old store is never made again, for it stands for those that users have.
 """
 
 from __future__ import annotations
