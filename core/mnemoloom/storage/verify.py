@@ -26,6 +26,9 @@ FROM log l LEFT JOIN tags t ON t.seq = l.seq ORDER BY l.seq
 """
 
 
+_TAG_BYTES = 32
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyReport:
     """What verify() found.
@@ -112,7 +115,7 @@ class _Chain:
     def follow(self, rows: Iterable[tuple[Any, ...]]) -> None:
         """Take the entries in order, each with the digests stored for it."""
         head, seq, items = self.head, self.seq, self.items
-        ordinary = self._seal is None and not self._keys  # then only rekey entries and tags need a closer look
+        sealed = None if self._seal is None else self._seal.seq
         for row in rows:
             item, stored = row[5], row[6]
             if row[0] != seq + 1:
@@ -121,7 +124,7 @@ class _Chain:
             if entry_digest(head, row[:5], item) != stored:
                 self._break(seq, f"log entry {seq} does not follow from the one before it")
             head = stored
-            if not ordinary or row[7] is not None or self.mark is not None or row[1] == REKEY:
+            if seq == sealed or row[1] == REKEY or not self._is_signed_as_must_be(stored, row[7]):
                 self._examine(Entry(*row[:5]), item, stored, row[7])
             if row[1] == "remember":
                 items[row[3]] = item
@@ -140,6 +143,15 @@ class _Chain:
             if op in (ISOLATE, RELEASE):
                 (self.isolated.add if op == ISOLATE else self.isolated.discard)(memory)
             self.items[memory] = item
+
+    def _is_signed_as_must_be(self, stored: bytes, tag: bytes | None) -> bool:
+        """Of an ordinary entry: with the key in use as far as it is known, or not at all where none is."""
+        if self.mark is None:
+            return tag is None
+        key = self._keys.get(self.mark)
+        if tag is None or key is None:
+            return tag is not None and len(tag) == _TAG_BYTES
+        return hmac.compare_digest(tag, entry_tag(key, self._store, stored))
 
     def _examine(self, entry: Entry, item: bytes, stored: bytes, tag: bytes | None) -> None:
         """Check signatures and the seal at an entry, and take note of a new key."""
@@ -166,13 +178,13 @@ class _Chain:
 
     def _check_tag(self, entry: Entry, item: bytes, stored: bytes, tag: bytes | None) -> None:
         marks = [mark for mark in (self.mark, item if entry.op == REKEY else None) if mark is not None]
-        if len(tag or b"") != 32 * len(marks):
+        if len(tag or b"") != _TAG_BYTES * len(marks):
             state = "is signed, though no key was in use" if not marks else "is not signed as it must be"
             self._break(entry.seq, f"log entry {entry.seq} {state}")
             return
         for i, mark in enumerate(marks):
             key = self._keys.get(mark)
-            found = (tag or b"")[32 * i : 32 * (i + 1)]
+            found = (tag or b"")[_TAG_BYTES * i : _TAG_BYTES * (i + 1)]
             if key is not None and not hmac.compare_digest(found, entry_tag(key, self._store, stored)):
                 self._break(entry.seq, f"log entry {entry.seq} was not signed with key {key_id_of(mark)}")
 
