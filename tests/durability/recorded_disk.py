@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -123,9 +123,7 @@ class _Connection:
             return _Cursor(self._real.executemany(statement, rows))
 
     def close(self) -> None:
-        # the last reader to leave tries for a lock that it may not have; sqlite3 says nothing of it either
-        with suppress(apsw.IOError):
-            self._real.close()
+        self._real.close(True)  # as sqlite3, which says nothing of what fails while a connection closes
 
 
 class _Cursor:
