@@ -24,6 +24,7 @@ _LOG = """
 SELECT l.seq, l.op, l.namespace, l.memory, l.time, l.item, l.entry, t.tag
 FROM log l LEFT JOIN tags t ON t.seq = l.seq ORDER BY l.seq
 """
+_UNSIGNED_LOG = "SELECT seq, op, namespace, memory, time, item, entry, NULL FROM log ORDER BY seq"
 
 
 _TAG_BYTES = 32
@@ -67,7 +68,8 @@ def verify_store(
     """Check database pages, the chain of the log, its signatures as far as keys are given, and every memory."""
     chain = _Chain(store, {key_mark(key, store): key for key in keys}, seal)
     pages = _pages(connection)
-    chain.follow(connection.execute(_LOG))
+    signed = connection.execute("SELECT EXISTS (SELECT 1 FROM tags)").fetchone()[0]
+    chain.follow(connection.execute(_LOG if signed else _UNSIGNED_LOG))
     chain.end(connection)
     broken, wrong = chain.broken, _wrong_memories(connection, chain.items, store)
     problem = (
@@ -116,20 +118,19 @@ class _Chain:
         """Take the entries in order, each with the digests stored for it."""
         head, seq, items = self.head, self.seq, self.items
         sealed = None if self._seal is None else self._seal.seq
-        for row in rows:
-            item, stored = row[5], row[6]
-            if row[0] != seq + 1:
+        for number, op, namespace, memory, time, item, stored, tag in rows:
+            if number != seq + 1:
                 self._break(seq + 1, f"log entry {seq + 1} is missing")
-            seq = row[0]
-            if entry_digest(head, row[:5], item) != stored:
+            seq, entry = number, (number, op, namespace, memory, time)
+            if entry_digest(head, entry, item) != stored:
                 self._break(seq, f"log entry {seq} does not follow from the one before it")
             head = stored
-            if seq == sealed or row[1] == REKEY or not self._is_signed_as_must_be(stored, row[7]):
-                self._examine(Entry(*row[:5]), item, stored, row[7])
-            if row[1] == "remember":
-                items[row[3]] = item
+            if seq == sealed or op == REKEY or not self._is_signed_as_must_be(stored, tag):
+                self._examine(Entry(*entry), item, stored, tag)
+            if op == "remember":
+                items[memory] = item
             else:
-                self._take(row[1], row[3], item)
+                self._take(op, memory, item)
         self.head, self.seq = head, seq
 
     def _take(self, op: str, memory: int, item: bytes) -> None:
@@ -209,6 +210,8 @@ class _Chain:
 
 def _wrong_memories(connection: sqlite3.Connection, items: dict[int, bytes], store: str) -> dict[int, str]:
     """What is wrong with which memory, by rising id."""
+    if _all_as_logged(connection, items, store):
+        return {}
     wrong, found = {}, set()
     for memory, item in _present_items(connection, items, store):
         found.add(memory)
@@ -239,6 +242,22 @@ def _standing(connection: sqlite3.Connection, chain: _Chain) -> str | None:
         state = "is not in the log" if (memory, origin) in found else "was taken away"
         return f"the link from memory {memory} to its origin {origin} {state}"
     return None
+
+
+def _all_as_logged(connection: sqlite3.Connection, items: dict[int, bytes], store: str) -> bool:
+    """Whether the database holds the memories that the log tells of, and no others; looks no further than it must."""
+    count = 0
+    try:
+        for memory, item in every_item(connection, store=store):
+            if items.get(memory) != item:
+                return False
+            count += 1
+        (living,) = connection.execute("SELECT count(*) FROM memories NOT INDEXED").fetchone()
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        if not tells_damage(error):
+            raise
+        return False
+    return count == len(items) == int(living)
 
 
 def _present_items(
