@@ -17,6 +17,7 @@ from mnemoloom.verbs.ingesting import IngestingVerbs
 from mnemoloom.verbs.keeping import KeepingVerbs
 from mnemoloom.verbs.learning import LearningVerbs
 from mnemoloom.verbs.reading import ReadingVerbs
+from mnemoloom.verbs.saving import SavingVerbs
 from mnemoloom.verbs.screening import ScreeningVerbs
 from mnemoloom.verbs.sleeping import SleepingVerbs
 from mnemoloom.verbs.titans import TitansVerbs
@@ -35,6 +36,7 @@ class Memory(
     SleepingVerbs,
     KeepingVerbs,
     EvidenceVerbs,
+    SavingVerbs,
     ScreeningVerbs,
     TitansVerbs,
 ):

@@ -237,6 +237,10 @@ def _add_export(command: argparse.ArgumentParser) -> None:
     command.add_argument("folder", metavar="DIR", help="a new or empty folder for the bundle")
 
 
+def _add_backup(command: argparse.ArgumentParser) -> None:
+    command.add_argument("folder", metavar="DIR", help="a new or empty folder for the copy")
+
+
 def _add_import(command: argparse.ArgumentParser) -> None:
     command.add_argument("folder", metavar="DIR", help="the folder of the bundle")
     command.add_argument(
@@ -343,6 +347,7 @@ _COMMANDS = (
     ("export", "exporting", "write a namespace to a bundle of plain files", _add_export),
     ("import", "importing", "add the memories of a bundle to a namespace", _add_import),
     ("sleep", "sleep", "put a namespace in order: repetitions, tiers, room; --undo takes it back", _add_sleep),
+    ("backup", "backing_up", "copy the whole store to a new folder, while it is in use", _add_backup),
     ("doctor", "diagnosis", "look at a store and say whether it is well", _add_doctor),
     ("repair", "diagnosis", "mend what is derived, and name the memories that are damaged", _add_repair),
     ("verify", "evidence", "check every memory and every log entry against the chain", _add_verify),

@@ -111,7 +111,7 @@ class Change(NamedTuple):
 
 
 _SCAN = """
-SELECT m.id, p.text, m.speaker, m.session, m.time, m.surprise, m.tier, p.vector, p.encoder, p.tokens
+SELECT m.id, p.text, m.speaker, m.session, m.time, m.surprise, m.tier, p.vector, p.encoder, p.tokens, p.pointer
 FROM memories m JOIN payloads p ON p.id = m.payload WHERE m.namespace = ? AND m.id > ? AND m.id <= ?
 AND m.id NOT IN (SELECT memory FROM quarantine) ORDER BY m.id
 """
@@ -319,9 +319,11 @@ def scan(
 ) -> Iterator[tuple[Any, ...]]:
     """Memories with after < id ≤ until: id, text, speaker, session, time, surprise, tier, vector, encoder, tokens.
 
-    Those in quarantine are left out.
+    Those in quarantine are left out. Raises CorruptionError, naming the memory, for a text that was changed.
     """
-    return connection.execute(_SCAN, (namespace, after, until))
+    for *row, pointer in connection.execute(_SCAN, (namespace, after, until)):
+        _check_text(row[0], row[1], pointer)
+        yield tuple(row)
 
 
 def changes(connection: sqlite3.Connection, namespace: int, *, after: int) -> list[Change]:
@@ -451,10 +453,14 @@ def _event(memory: NewMemory) -> tuple[Any, ...]:
     )
 
 
+def _check_text(memory: int, text: object, pointer: bytes) -> None:
+    if not isinstance(text, str) or sha256(text.encode()).digest() != pointer:
+        raise CorruptionError(f"memory {memory} is damaged: its text is not the one that was remembered")
+
+
 def _record(row: Sequence[Any], accessed: int | None) -> Record:
+    _check_text(row[0], row[1], row[10])
     try:
-        if sha256(row[1].encode()).digest() != row[10]:
-            raise ValueError("its text is not the one that was remembered")
         return Record(
             id=row[0],
             text=row[1],

@@ -91,14 +91,11 @@ class Store:
         self._idle: LifoQueue[sqlite3.Connection] = LifoQueue()
         with translated(self.where):
             self._connection = self._connect()
-            if read_only:
-                taken = check_format(self._connection, where=self.where)
-                if not taken:
-                    raise NotAStoreError(f"{self.where} is empty; opening it for writing makes a store of it")
-                if taken < FORMAT:
-                    raise FormatError(f"{self.where} has format {taken}; opening it for writing makes it {FORMAT}")
-            else:
-                self._prepare(durability)
+            try:
+                self._check_or_prepare(durability)
+            except BaseException:
+                self._connection.close()  # else a transaction that failed would hold the database
+                raise
 
     @classmethod
     def open(cls, path: str | Path, *, read_only: bool, durability: Durability, lock_timeout: float) -> Store:
@@ -264,6 +261,16 @@ class Store:
         for pragma in _PRAGMAS:
             connection.execute(pragma)
         return connection
+
+    def _check_or_prepare(self, durability: Durability) -> None:
+        if not self.read_only:
+            self._prepare(durability)
+            return
+        taken = check_format(self._connection, where=self.where)
+        if not taken:
+            raise NotAStoreError(f"{self.where} is empty; opening it for writing makes a store of it")
+        if taken < FORMAT:
+            raise FormatError(f"{self.where} has format {taken}; opening it for writing makes it {FORMAT}")
 
     def _prepare(self, durability: Durability) -> None:
         if not check_format(self._connection, where=self.where):
