@@ -5,7 +5,9 @@ Figures are recall@10 in points, from tests/benchmarks/README.md unless a line s
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
+from datetime import timedelta
 from typing import Literal
 
 from mnemoloom.errors import ConfigError
@@ -230,6 +232,11 @@ class Config:
     open_namespaces: how many namespaces of a store are kept ready in memory, about 1 MB each and more with what they
         hold; the one that was not used for longest is let go, and loaded again when it is next asked.
     update_rule: how newer statements take the place of older ones; None leaves the ranking as it is.
+    ttl: how long a memory lasts that says nothing about it itself, in seconds or as a timedelta; None is for ever.
+    redact: makes of each text the one that is stored, encoded and searched, such as `mnemoloom.redaction.Redactor()`;
+        questions go through it, too, because an encoder may be a server. Labels (speaker, session, source, external
+        id) and namespaces do not. A vector that a caller brought along for a text that it changes is dropped.
+    redact_metadata: let it change the strings in metadata as well.
     """
 
     profile: str | Profile = "auto"
@@ -239,8 +246,18 @@ class Config:
     open_namespaces: int = 256
     update_rule: UpdateRule | None = field(default_factory=UpdateRule)
     limits: Limits = field(default_factory=Limits)
+    ttl: float | timedelta | None = None
+    redact: Callable[[str], str] | None = None
+    redact_metadata: bool = True
 
     def __post_init__(self) -> None:
+        seconds = self.ttl.total_seconds() if isinstance(self.ttl, timedelta) else self.ttl
+        if seconds is not None and (
+            isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds > 0
+        ):
+            raise ConfigError(f"Config.ttl must be more than 0 seconds, a timedelta or None; got {self.ttl!r}")
+        if self.redact is not None and not callable(self.redact):
+            raise ConfigError(f"Config.redact must be a function from text to text, or None; got {self.redact!r}")
         if self.profile != "auto":
             profile_named(self.profile)
         if not (self.update_rule is None or isinstance(self.update_rule, UpdateRule)):

@@ -11,6 +11,7 @@ LoomError
 │   ├── ConfigError                     a setting outside its bounds
 │   └── ImportFormatError               an import bundle that cannot be trusted
 ├── UnknownMemoryError (KeyError)       no memory with this id in this namespace
+├── RedactionError (RuntimeError)       the hook that redacts failed; nothing was stored
 ├── ScopeError (LookupError)            a run does not say, or says in two ways, whose memories it may use
 ├── StoreError                          the folder or the database
 │   ├── StoreLockedError (TimeoutError) another writer has the folder
@@ -60,6 +61,7 @@ __all__ = [
     "NamespaceError",
     "NotAStoreError",
     "ReadOnlyError",
+    "RedactionError",
     "ScopeError",
     "StorageFailure",
     "StoreClosedError",
@@ -126,6 +128,10 @@ class UnknownMemoryError(LoomError, KeyError):
 
     def __str__(self) -> str:  # KeyError would print the repr of the message
         return str(self.args[0])
+
+
+class RedactionError(LoomError, RuntimeError):
+    """The hook that redacts raised, or returned no text; nothing was stored, asked or encoded."""
 
 
 class ScopeError(LoomError, LookupError):

@@ -81,7 +81,7 @@ class OpenStore:
                 f"mnemoloom.embedders; got {embedder!r}"
             )
         key = None if key is None else check_key(key)
-        store = Store.open(path, read_only=read_only, durability=durability, lock_timeout=lock_timeout)
+        store = Store.open(path, read_only=read_only, durability=durability, lock_timeout=lock_timeout, clock=clock)
         try:
             opened = cls(store, embedder=embedder, config=config, clock=clock, reembed=reembed, key=key)
             stored = opened.facts().encoder

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, overload
 
@@ -46,6 +46,8 @@ class Draft:
     external_id: the caller's own id; remembering the same one again replaces the memory.
     vector: shape (d,), if the caller has already encoded the text.
     source, trust: where it came from and how far it is trusted; they never change afterwards.
+    ttl: seconds, or a timedelta, from now on until it ends: then nothing shows it any more, pinned or not, and the
+        next write or `purge` erases it. Default: `Config.ttl`; `math.inf` is for ever.
     tier: `Tier.COLD` keeps it out of ordinary recall.
     """
 
@@ -60,6 +62,7 @@ class Draft:
     trust: str = "user"
     tier: Tier = Tier.LONG_TERM
     pinned: bool = False
+    ttl: float | timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -68,6 +71,7 @@ class Record:
 
     `pointer` is the SHA-256 of the UTF-8 text, in hex: two events with the same text share it.
     `surprise` is the Titans surprise when it was written (information times novelty, at least 0).
+    `expires` is the moment from which nothing shows it any more; None for one that does not end.
     """
 
     id: int
@@ -85,6 +89,7 @@ class Record:
     source: str | None
     trust: str
     surprise: float
+    expires: datetime | None = None
 
     def __repr__(self) -> str:
         return f"Record({_brief(self)})"

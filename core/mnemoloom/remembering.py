@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +13,7 @@ from mnemoloom.chain import Signer
 from mnemoloom.chain.anchors import SALT_BYTES
 from mnemoloom.config import Config
 from mnemoloom.drafts import CheckedDraft
-from mnemoloom.errors import DimensionMismatchError, UnknownMemoryError
+from mnemoloom.errors import DimensionMismatchError, StorageFailure, UnknownMemoryError
 from mnemoloom.filters import Filter
 from mnemoloom.recall.calibration import Calibration, keep_threshold
 from mnemoloom.recall.encoding import Encoding
@@ -33,6 +34,7 @@ Existing = Literal["replace", "skip"]
 Missing = Literal["refuse", "skip"]
 
 
+_LOG = logging.getLogger(__name__)
 _NO_PAYLOAD = StoredPayload(None, None, None)
 
 
@@ -48,7 +50,7 @@ class _Written:
 
 
 class Writer:
-    """Writes to one namespace."""
+    """Writes to one namespace. Every write erases what has ended until then."""
 
     def __init__(
         self, store: Store, live: LiveShelf, encoding: Encoding | None, config: Config, signer: Signer
@@ -86,15 +88,50 @@ class Writer:
             done = None if idem_key is None else self._answered(connection, idem_key, len(drafts))
             if done is not None:  # by another thread, while the texts were encoded
                 return _Written(done, [], [], [], read_facts(connection).width)
+            ended = self.end(connection, now)
             written = self._write(connection, drafts, payloads, existing, now)
+            written.gone.extend(ended)
             number = self._live.number(connection)
             if idem_key is not None and number is not None:
                 keep_answer(connection, number, idem_key, written.ids)
             return written
 
         written = self._store.transact(work, publish=self._publish, abandon=self._live.abandon)
+        self.sweep()
         self._live.save(closing=False)
         return written.ids
+
+    def purge(self, *, now: int) -> int:
+        """Erase what has ended; how many memories that were. Raises StorageFailure if a derived file stays."""
+        gone = self._store.transact(
+            lambda connection: self.end(connection, now), publish=self._publish_ended, abandon=self._live.abandon
+        )
+        if self._live.unswept:
+            self._live.sweep()
+        return len(gone)
+
+    def sweep(self) -> None:
+        """After a write that erased what had ended: its traces, as far as nobody holds them."""
+        if not self._live.unswept:
+            return
+        self._store.checkpoint(wait=False)
+        try:
+            self._live.sweep()
+        except StorageFailure:  # what was written is safe, and the next write sweeps again
+            _LOG.warning("a derived file still has traces of what has ended", exc_info=True)
+
+    def end(self, connection: sqlite3.Connection, now: int) -> list[int]:
+        """Delete what has ended, inside a transaction; the ids."""
+        number = self._live.number(connection)
+        gone = [] if number is None else memories.expired(connection, number, until=now)
+        for memory in gone:
+            memories.delete(connection, number or 0, memory, now=now, signer=self._signer)
+        if gone:
+            self._live.soil()
+        return gone
+
+    def _publish_ended(self, gone: Sequence[int]) -> None:
+        self._live.publish(gone=gone)
 
     def _answered(self, connection: sqlite3.Connection, idem_key: str, drafts: int) -> list[int] | None:
         number = self._live.number(connection)
@@ -103,8 +140,9 @@ class Writer:
     def forget(self, ids: Sequence[int], *, missing: Missing, now: int) -> int:
         """Remove memories, all or none; how many that were. Raises UnknownMemoryError if told to refuse."""
 
-        def work(connection: sqlite3.Connection) -> list[int]:
-            gone = []
+        def work(connection: sqlite3.Connection) -> tuple[int, list[int]]:
+            ended = self.end(connection, now)
+            gone: list[int] = []
             for memory in ids:
                 number = self._live.number(connection)
                 if number is not None and memories.policy_of(connection, number, memory) is not None:
@@ -112,10 +150,11 @@ class Writer:
                     gone.append(memory)
                 elif missing == "refuse":
                     raise UnknownMemoryError(memory)
-            return gone
+            return len(gone), gone + ended
 
-        gone = self._store.transact(work, publish=lambda gone: self._live.publish(gone=gone), abandon=_nothing)
-        return len(gone)
+        count, _ = self._store.transact(work, publish=lambda done: self._publish_ended(done[1]), abandon=_nothing)
+        self.sweep()
+        return count
 
     def erase(self, condition: Filter | None, *, now: int) -> int:
         """Remove every memory that fits, all or none, and everything derived from them; how many that were."""
@@ -124,6 +163,7 @@ class Writer:
             number = self._live.number(connection)
             if number is None:
                 return 0
+            self.end(connection, now)
             found = [int(memory) for memory in matching_ids(connection, number, condition)]
             for memory in found:
                 memories.delete(connection, number, memory, now=now, signer=self._signer)
@@ -135,14 +175,18 @@ class Writer:
     def place(self, memory: int, *, tier: Tier, pinned: bool, now: int) -> None:
         """Set a memory's tier and pin. Raises UnknownMemoryError."""
 
-        def work(connection: sqlite3.Connection) -> None:
+        def work(connection: sqlite3.Connection) -> list[int]:
+            ended = self.end(connection, now)
             number = self._known(connection, memory)
             memories.update_policy(connection, number, memory, tier=tier, pinned=pinned, now=now, signer=self._signer)
+            return ended
 
-        def publish(_: None) -> None:
+        def publish(ended: list[int]) -> None:
+            self._live.publish(gone=ended)
             self._live.change(lambda shelf: shelf.set_cold(memory, tier is Tier.COLD))
 
         self._store.transact(work, publish=publish, abandon=_nothing)
+        self.sweep()
 
     def keep_threshold(self, found: Calibration) -> None:
         """Store the threshold of confidence that was measured for this namespace."""
@@ -325,6 +369,7 @@ def _new_memory(draft: CheckedDraft, payload: StoredPayload, surprise: float, no
         trust=draft.trust,
         surprise=surprise,
         salt=secrets.token_bytes(SALT_BYTES),
+        expires=draft.expires,
     )
 
 

@@ -1,7 +1,8 @@
 """Moving the memories of a namespace to another store: out to a bundle, and in again.
 
 The same memories give the same bytes: export, import into an empty store, export is one bundle twice, and both
-stores rank alike. Ids and anchors stay behind, because they belong to a store. An import is one transaction.
+stores rank alike. Ids and anchors stay behind, because they belong to a store. Links travel by the lines of the
+memories that they join. What has ended is not exported. An import is one transaction.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import secrets
 import shutil
 import sqlite3
 import tempfile
+from array import array
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -25,7 +27,7 @@ import numpy as np
 
 from mnemoloom.bundle import BundleReader, BundleWriter, disk_errors
 from mnemoloom.chain.anchors import SALT_BYTES
-from mnemoloom.config import Limits
+from mnemoloom.config import Config
 from mnemoloom.drafts import check_draft
 from mnemoloom.errors import (
     CorruptionError,
@@ -34,9 +36,10 @@ from mnemoloom.errors import (
     ImportFormatError,
     ValidationError,
 )
+from mnemoloom.recall.engine import SUPERSEDES
 from mnemoloom.storage import memories
 from mnemoloom.storage.facts import CALLER, StoreFacts, read_facts, write_fact
-from mnemoloom.storage.memories import NewMemory
+from mnemoloom.storage.memories import NewMemory, StoredPayload
 
 if TYPE_CHECKING:
     from mnemoloom.opened import OpenStore
@@ -49,10 +52,14 @@ Progress = Callable[[int, int], None]
 
 _LINES = """
 SELECT m.id, p.text, m.speaker, m.session, m.time, m.created, u.accessed, m.metadata, m.tier, m.pinned, m.external_id,
-       m.source, m.trust, m.surprise, p.id, p.vector, p.variant, p.encoder, p.tokens,
+       m.source, m.trust, m.surprise, p.id, p.vector, p.variant, p.encoder, p.tokens, m.expires,
        (SELECT count(*) FROM memories o WHERE o.payload = p.id) > 1
 FROM memories m JOIN payloads p ON p.id = m.payload LEFT JOIN usage u ON u.memory = m.id
-WHERE m.namespace = ? ORDER BY m.id
+WHERE m.namespace = ? AND (m.expires IS NULL OR m.expires > now_ms()) ORDER BY m.id
+"""
+_LINKS = """
+SELECT l.source, l.kind, l.target FROM links l JOIN memories m ON m.id = l.source WHERE m.namespace = ?
+ORDER BY l.source, l.kind, l.target
 """
 _BATCH = 256  # memories
 _BATCH_BYTES = 8 << 20  # of texts, vectors and codes
@@ -63,24 +70,26 @@ _Event = tuple[Any, ...]  # speaker, session, time
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportReport:
-    """What was written: counts of memories and vectors, and the size of the bundle in bytes."""
+    """What was written: counts of memories, vectors and links, and the size of the bundle in bytes."""
 
     folder: Path
     memories: int
     vectors: int
     encoder: str | None
     bytes: int
+    links: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportReport:
-    """What was stored: memories added (of which `replaced` took another's place), and those skipped."""
+    """What was stored: memories added (of which `replaced` took another's place), those skipped, and links."""
 
     added: int
     replaced: int
     skipped: int
     vectors: int
     encoder: str | None
+    links: int = 0
 
 
 def export_bundle(memory: Handle, folder: str | Path, *, progress: Progress | None = None) -> ExportReport:
@@ -132,7 +141,7 @@ def import_bundle(
     """
     if existing not in ("refuse", "skip", "replace"):
         raise ValidationError(f"existing must be 'refuse', 'skip' or 'replace'; got {existing!r}")
-    opened, live = memory._opened, memory._live
+    opened, live, writer = memory._opened, memory._live, memory._writer
     opened.store.check_usable(writing=True)
     place = Path(folder)
     with disk_errors(place), BundleReader(place) as bundle:
@@ -140,6 +149,7 @@ def import_bundle(
             raise ImportFormatError(f"manifest.json: encoder must not be {CALLER!r}")
 
         def work(connection: sqlite3.Connection) -> tuple[ImportReport, bool]:
+            writer.end(connection, opened.now())
             adopted = _settle(connection, opened, bundle)
             return _Intake(connection, opened, memory.namespace, bundle).run(existing, progress), adopted
 
@@ -150,14 +160,16 @@ def import_bundle(
                 if done[1] and bundle.manifest.token_width:
                     opened.encoding.adopt(bundle.manifest.token_width, bundle.projection)
 
-        return opened.store.transact(work, publish=publish, abandon=live.abandon)[0]
+        report, _ = opened.store.transact(work, publish=publish, abandon=live.abandon)
+        writer.sweep()
+        return report
 
 
 # -- out ----------------------------------------------------------------------------------------------
 
 
 def _write(memory: Handle, partial: Path, target: Path, progress: Progress | None) -> ExportReport:
-    noted = memory._live.accessed()
+    noted, superseded = memory._live.accessed(), memory._live.superseded()
     with ExitStack() as stack:
         connection = stack.enter_context(memory._opened.store.snapshot())
         facts = read_facts(connection)
@@ -165,14 +177,32 @@ def _write(memory: Handle, partial: Path, target: Path, progress: Progress | Non
         number = memories.namespace_number(connection, memory.namespace)
         total = sum(memories.tier_counts(connection, number or 0).values())
         shared: dict[int, tuple[int, tuple[int, int] | None]] = {}
+        line_of: dict[int, int] = {}
         for row in connection.execute(_LINES, (number or 0,)):
             writer.add_line(_line(row, facts, writer, shared, noted))
+            line_of[row[0]] = writer.memories
             if progress and (writer.memories % _BATCH == 0 or writer.memories == total):
                 progress(writer.memories, total)
+        for start, kind, end in _links(connection, number or 0, superseded):
+            if start in line_of and end in line_of:
+                writer.add_link(line_of[start], kind, line_of[end])
         size = writer.finish(encoder=facts.encoder, width=facts.width, projection=facts.projection)
         return ExportReport(
-            folder=target, memories=writer.memories, vectors=writer.rows, encoder=facts.encoder, bytes=size
+            folder=target,
+            memories=writer.memories,
+            vectors=writer.rows,
+            encoder=facts.encoder,
+            bytes=size,
+            links=writer.links,
         )
+
+
+def _links(
+    connection: sqlite3.Connection, number: int, noted: frozenset[tuple[int, int]]
+) -> list[tuple[int, str, int]]:
+    """What is linked in a namespace, also as far as it is only noted yet; in a fixed order."""
+    stored = {tuple(row) for row in connection.execute(_LINKS, (number,))}
+    return sorted(stored | {(newer, SUPERSEDES, older) for newer, older in noted})
 
 
 def _line(
@@ -184,7 +214,7 @@ def _line(
 ) -> dict[str, Any]:
     """A row of `_LINES` as an object; its vector and codes go to their files when they come up first."""
     memory, text, speaker, session, time, created, accessed, metadata, tier, pinned, external_id = row[:11]
-    source, trust, surprise, payload, vector, variant, encoder, codes, is_shared = row[11:]
+    source, trust, surprise, payload, vector, variant, encoder, codes, expires, is_shared = row[11:]
     # Vectors of an encoder that the store has left behind compare with nothing, there as here.
     usable = vector is not None and facts.usable(encoder) and len(vector) == 4 * (facts.width or 0)
     place = shared.get(payload)
@@ -211,6 +241,7 @@ def _line(
             "variant": variant.hex() or None,
             "encoder": encoder if place else None,
             "tokens": list(place[1]) if place and place[1] else None,
+            "expires": _iso(expires),
         }
     except (ValueError, OverflowError) as error:
         raise CorruptionError(f"memory {memory} holds values that cannot be read: {error}") from error
@@ -331,6 +362,7 @@ class _Intake:
         self._now = opened.now()
         self._unnamed: dict[bytes, dict[_Event, list[int]]] = {}
         self._replaced = self._skipped = self._added = 0
+        self._stands = array("q")  # for each line the memory that stands for it, 0 for none
 
     def run(self, existing: Conflict, progress: Progress | None) -> ImportReport:
         limits, known = self._opened.config.limits, self._bundle.manifest
@@ -339,7 +371,7 @@ class _Intake:
         batch: list[_Line] = []
         done = size = 0
         for number, value in self._bundle.lines(longest):
-            batch.append(self._read(number, value, limits))
+            batch.append(self._read(number, value))
             size += batch[-1].size
             if len(batch) == _BATCH or size > _BATCH_BYTES or number == known.memories:
                 self._store(batch, existing)
@@ -348,25 +380,39 @@ class _Intake:
                 if progress:
                     progress(done, known.memories)
         self._rows.check_all_used()
+        links = self._link()
         return ImportReport(
             added=self._added,
             replaced=self._replaced,
             skipped=self._skipped,
             vectors=known.rows,
             encoder=known.encoder,
+            links=links,
         )
 
-    def _read(self, number: int, value: dict[str, Any], limits: Limits) -> _Line:
+    def _link(self) -> int:
+        """Join the memories that stand for the lines of the bundle as those are; how many links that were."""
+        by_kind: dict[str, list[tuple[int, int]]] = {}
+        for source, kind, target in self._bundle.links():
+            pair = (self._stands[source - 1], self._stands[target - 1])
+            if all(pair):
+                by_kind.setdefault(kind, []).append(pair)
+        for kind, pairs in by_kind.items():
+            memories.link(self._connection, kind, pairs)
+        return sum(map(len, by_kind.values()))
+
+    def _read(self, number: int, value: dict[str, Any]) -> _Line:
         try:
             return _Line(
                 number,
-                _new_memory(value, self._rows, self._bundle.manifest.encoder, limits),
+                _new_memory(value, self._rows, self._bundle.manifest.encoder, self._opened.config),
                 _moment(value, "accessed"),
             )
         except ValidationError as error:
             raise ImportFormatError(f"memories.jsonl line {number}: {error}") from error
 
     def _store(self, batch: list[_Line], existing: Conflict) -> None:
+        self._stands.extend([0] * len(batch))
         wanted = self._resolve(batch, existing)
         new = [line.memory for line in wanted]
         signer = self._opened.signer
@@ -374,6 +420,8 @@ class _Intake:
         memories.update_vectors(self._connection, self._number, poorer, now=self._now, signer=signer)
         seen = [(memory, line.accessed) for memory, line in zip(ids, wanted, strict=True)]
         memories.touch(self._connection, [(memory, moment) for memory, moment in seen if moment is not None])
+        for memory, line in zip(ids, wanted, strict=True):
+            self._stands[line.number - 1] = memory
         self._added += len(ids)
 
     def _resolve(self, batch: list[_Line], existing: Conflict) -> list[_Line]:
@@ -382,6 +430,9 @@ class _Intake:
         found = memories.external_ids(self._connection, self._number, named) if named else {}
         wanted, seen = [], set()
         for line in batch:
+            if line.memory.expires is not None and line.memory.expires <= self._now:
+                self._skipped += 1
+                continue
             name = line.memory.external_id
             if name is None:
                 memory = None if existing == "refuse" else self._same(line.memory)
@@ -397,6 +448,7 @@ class _Intake:
                     f"memories.jsonl line {line.number}: this namespace has a memory with external_id {name!r} already"
                 )
             elif existing == "skip":
+                self._stands[line.number - 1] = memory
                 self._skipped += 1
             else:
                 memories.delete(self._connection, self._number, memory, now=self._now, signer=self._opened.signer)
@@ -414,10 +466,10 @@ class _Intake:
         return left.pop(0) if left else None
 
 
-def _new_memory(value: dict[str, Any], rows: _Rows, encoder: str | None, limits: Limits) -> NewMemory:
-    """A line as a memory to store. Raises ValidationError."""
+def _new_memory(value: dict[str, Any], rows: _Rows, encoder: str | None, config: Config) -> NewMemory:
+    """A line as a memory to store; what redaction changes loses its vector. Raises ValidationError, RedactionError."""
     names = ("text", "speaker", "session", "metadata", "external_id", "source", "trust", "tier", "pinned")
-    draft = check_draft({name: value[name] for name in names}, limits=limits, now=0)
+    draft = check_draft({name: value[name] for name in names}, config=config, now=0)
     if value["trust"] is None:
         raise ImportFormatError("trust must be a string; got None")
     surprise = value["surprise"]
@@ -426,6 +478,9 @@ def _new_memory(value: dict[str, Any], rows: _Rows, encoder: str | None, limits:
     variant = _variant(value["variant"])
     vector, codes = rows.take(value["vector"], value["tokens"], draft.pointer + variant)
     _check_encoder(value["encoder"], encoder, vector, variant)
+    kept = StoredPayload(vector, codes, value["encoder"])
+    if draft.text != value["text"]:
+        variant, kept = b"", StoredPayload(None, None, None)
     time, created = _moment(value, "time"), _moment(value, "created")
     if time is None or created is None:
         raise ImportFormatError("time and created must not be null")
@@ -433,9 +488,9 @@ def _new_memory(value: dict[str, Any], rows: _Rows, encoder: str | None, limits:
         text=draft.text,
         pointer=draft.pointer,
         variant=variant,
-        vector=vector,
-        tokens=codes,
-        encoder=value["encoder"],
+        vector=kept.vector,
+        tokens=kept.tokens,
+        encoder=kept.encoder,
         external_id=draft.external_id,
         speaker=draft.speaker,
         session=draft.session,
@@ -448,6 +503,7 @@ def _new_memory(value: dict[str, Any], rows: _Rows, encoder: str | None, limits:
         trust=draft.trust,
         surprise=float(surprise),
         salt=secrets.token_bytes(SALT_BYTES),
+        expires=_moment(value, "expires"),
     )
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
-from mnemoloom.config import Limits
+from mnemoloom.config import Config
 from mnemoloom.drafts import CheckedDraft, check_draft
 from mnemoloom.errors import ValidationError
 from mnemoloom.records import Draft
@@ -21,7 +21,7 @@ from mnemoloom.records import Draft
 __all__ = ["Line", "read_line", "read_lines"]
 
 _FIELDS = ("text", "speaker", "session", "time", "metadata", "external_id", "id")
-_LIMITS = Limits()
+_CONFIG = Config()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def read_line(value: Mapping[str, Any], *, external_id: str | None) -> Line:
         metadata=value.get("metadata") or {},
         external_id=external_id,
     )
-    checked = check_draft(draft, limits=_LIMITS, now=0)
+    checked = check_draft(draft, config=_CONFIG, now=0)
     return Line(draft, checked, value.get("id") is not None, value.get("time") is not None)
 
 

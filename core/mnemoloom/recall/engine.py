@@ -88,6 +88,7 @@ class Recaller:
                 texts={slot: record.text for slot, record in look.records.items()},
                 confidence=look.confidence,
                 least=request.least,
+                ended=memories.end_of(view.connection, view.number, memory) if memory.bit_length() < 64 else None,
             )
             return explain(findings, memory)
 

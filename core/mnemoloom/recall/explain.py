@@ -29,6 +29,7 @@ class Findings:
     pairs: slots (newer, older) that contradict each other about what is asked; kinds: of which values it is asked.
     texts: those of the best, by slot.
     confidence: that memory holds an answer; least: what was asked for, if anything.
+    ended: when the memory ended (ms), if it has and was not erased yet.
     """
 
     shelf: Shelf
@@ -47,6 +48,7 @@ class Findings:
     confidence: float
     least: float | None
     as_of: int | None
+    ended: int | None = None
 
 
 def explain(found: Findings, memory: int) -> Explanation:
@@ -73,6 +75,10 @@ def explain(found: Findings, memory: int) -> Explanation:
 
 def _stages(found: Findings, memory: int) -> Iterator[Stage]:
     shelf, slot = found.shelf, found.slot
+    if found.ended is not None:
+        ended = from_millis(found.ended).isoformat(timespec="milliseconds")
+        yield Stage(name="expiry", passed=False, detail=f"it expired at {ended}")
+        return
     if not slot:
         yield Stage(name="namespace", passed=False, detail=f"there is no memory {memory} in this namespace")
         return

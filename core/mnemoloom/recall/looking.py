@@ -98,11 +98,15 @@ class View:
         return {ids[memory]: record for memory, record in found.items()}
 
 
+_FITTING = """
+SELECT id FROM memories WHERE namespace = ? AND id > ? AND (expires IS NULL OR expires > now_ms()) AND ("""
+
+
 def matching_ids(
     connection: sqlite3.Connection, number: int, condition: Filter | None, *, after: int = 0, limit: int = -1
 ) -> NDArray[np.int64]:
     """Ids of the namespace's memories that a filter lets through, ascending: those after one, at most so many."""
     test, values = compile_filter(condition) if condition is not None else ("TRUE", [])
-    statement = "".join(("SELECT id FROM memories WHERE namespace = ? AND id > ? AND (", test, ") ORDER BY id LIMIT ?"))
+    statement = "".join((_FITTING, test, ") ORDER BY id LIMIT ?"))
     found = connection.execute(statement, (number, after, *values, limit))
     return np.fromiter((row[0] for row in found), np.int64)

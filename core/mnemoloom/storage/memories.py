@@ -25,7 +25,9 @@ __all__ = [
     "anchor_at",
     "changes",
     "delete",
+    "end_of",
     "every_item",
+    "expired",
     "external_ids",
     "fields_of",
     "find",
@@ -76,6 +78,7 @@ class NewMemory:
     trust: str
     surprise: float
     salt: bytes
+    expires: int | None = None
 
 
 class StoredPayload(NamedTuple):
@@ -111,16 +114,18 @@ FROM memories m JOIN payloads p ON p.id = m.payload WHERE m.namespace = ? AND m.
 """
 _RECORDS = """
 SELECT m.id, p.text, m.speaker, m.session, m.time, m.metadata, m.tier, m.pinned, m.created, u.accessed, p.pointer,
-       m.external_id, m.source, m.trust, m.surprise
+       m.external_id, m.source, m.trust, m.surprise, m.expires
 FROM memories m JOIN payloads p ON p.id = m.payload LEFT JOIN usage u ON u.memory = m.id
-WHERE m.id IN (SELECT value FROM json_each(?)) AND m.namespace = ?
+WHERE m.id IN (SELECT value FROM json_each(?)) AND m.namespace = ? AND (m.expires IS NULL OR m.expires > now_ms())
 """
 _OCCUPIED = """
-SELECT labels FROM namespaces n WHERE EXISTS (SELECT 1 FROM memories m WHERE m.namespace = n.id) ORDER BY id
+SELECT labels FROM namespaces n WHERE EXISTS (
+    SELECT 1 FROM memories m WHERE m.namespace = n.id AND (m.expires IS NULL OR m.expires > now_ms())
+) ORDER BY id
 """
 _ITEM = """
 SELECT m.salt, n.labels, p.text, p.pointer, p.variant, p.vector, p.tokens, p.encoder, m.external_id, m.speaker,
-       m.session, m.time, m.metadata, m.tier, m.pinned, m.created, m.source, m.trust, m.surprise
+       m.session, m.time, m.metadata, m.tier, m.pinned, m.created, m.source, m.trust, m.surprise, m.expires
 FROM memories m JOIN payloads p ON p.id = m.payload JOIN namespaces n ON n.id = m.namespace
 """
 _ONE_ITEM = "".join((_ITEM, "WHERE m.id = ?"))
@@ -163,7 +168,7 @@ def insert(
         entries.append(entry)
         rows.append(_row(seq, namespace, payload, memory))
         ids.append(seq)
-    connection.executemany("INSERT INTO memories VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", rows)
+    connection.executemany("INSERT INTO memories VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", rows)
     _append(connection, entries, signer)
     return Inserted(ids, payloads, list(poorer.items()))
 
@@ -302,10 +307,18 @@ def item_of(connection: sqlite3.Connection, memory: int, *, store: str) -> bytes
     return item_digest(*fields_of(connection, memory, store=store))
 
 
+def end_of(connection: sqlite3.Connection, namespace: int, memory: int) -> int | None:
+    """The moment (ms) at which a memory has ended that is still there; None if it has not."""
+    row = connection.execute(
+        "SELECT expires FROM memories WHERE id = ? AND namespace = ? AND expires <= now_ms()", (memory, namespace)
+    ).fetchone()
+    return row[0] if row else None
+
+
 def every_item(connection: sqlite3.Connection, *, store: str) -> Iterator[tuple[int, bytes]]:
     """The digest of every memory that can be read, by rising id."""
     for row in connection.execute(_EVERY_ITEM):
-        yield row[0], item_digest(row[1], (store, *row[2:]))
+        yield row[0], item_digest(row[1], _fields(store, row[2:]))
 
 
 def fields_of(connection: sqlite3.Connection, memory: int, *, store: str) -> tuple[bytes, tuple[Field, ...]]:
@@ -313,7 +326,21 @@ def fields_of(connection: sqlite3.Connection, memory: int, *, store: str) -> tup
     row = connection.execute(_ONE_ITEM, (memory,)).fetchone()
     if row is None:
         raise CorruptionError(f"memory {memory} has lost its text or namespace")
-    return row[0], (store, *row[1:])
+    return row[0], _fields(store, row[1:])
+
+
+def _fields(store: str, row: Sequence[Field]) -> tuple[Field, ...]:
+    """What a digest covers: an end is named only where there is one, so that older digests hold."""
+    *told, expires = row
+    return (store, *told) if expires is None else (store, *told, "expires", expires)
+
+
+def expired(connection: sqlite3.Connection, namespace: int, *, after: int = -(1 << 62), until: int) -> list[int]:
+    """The memories that end after one moment (ms) and by another, and are still there."""
+    rows = connection.execute(
+        "SELECT id FROM memories WHERE namespace = ? AND expires > ? AND expires <= ?", (namespace, after, until)
+    )
+    return [row[0] for row in rows]
 
 
 def _labels(labels: Sequence[str]) -> str:
@@ -366,11 +393,11 @@ def _payload(connection: sqlite3.Connection, namespace: int, memory: NewMemory) 
 def _item(store: str, labels: str, memory: NewMemory, payload: StoredPayload) -> bytes:
     """As `item_of`, of a memory that is being written."""
     content = (memory.text, memory.pointer, memory.variant, *payload)
-    return item_digest(memory.salt, (store, labels, *content, *_event(memory)))
+    return item_digest(memory.salt, _fields(store, (labels, *content, *_event(memory), memory.expires)))
 
 
 def _row(seq: int, namespace: int, payload: int, memory: NewMemory) -> tuple[Any, ...]:
-    return (seq, namespace, payload, *_event(memory), memory.salt)
+    return (seq, namespace, payload, *_event(memory), memory.salt, memory.expires)
 
 
 def _event(memory: NewMemory) -> tuple[Any, ...]:
@@ -408,6 +435,7 @@ def _record(row: Sequence[Any], accessed: int | None) -> Record:
             source=row[12],
             trust=row[13],
             surprise=row[14],
+            expires=None if row[15] is None else from_millis(row[15]),
         )
     except (ValueError, OverflowError, TypeError, AttributeError) as error:
         raise CorruptionError(f"memory {row[0]} holds values that cannot be read: {error}") from error
@@ -459,5 +487,9 @@ def namespaces(connection: sqlite3.Connection, *, occupied: bool = False) -> lis
 def tier_counts(connection: sqlite3.Connection, namespace: int) -> dict[str, int]:
     """How many memories each tier holds."""
     return dict(
-        connection.execute("SELECT tier, count(*) FROM memories WHERE namespace = ? GROUP BY tier", (namespace,))
+        connection.execute(
+            "SELECT tier, count(*) FROM memories WHERE namespace = ? AND (expires IS NULL OR expires > now_ms()) "
+            "GROUP BY tier",
+            (namespace,),
+        )
     )

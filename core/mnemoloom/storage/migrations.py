@@ -91,7 +91,14 @@ CREATE TABLE calls (
 ) STRICT, WITHOUT ROWID;
 """
 
-_STEPS = (_M001_TABLES, _M002_LINKS, _M003_TAGS, _M004_CALLS)
+# When memories end (ms), and the sealed keys of an encrypted store, by namespace; 0 is the store's own.
+_M005_PRIVACY = """
+ALTER TABLE memories ADD COLUMN expires INTEGER;
+CREATE INDEX memories_by_expiry ON memories (namespace, expires) WHERE expires IS NOT NULL;
+CREATE TABLE vault (namespace INTEGER PRIMARY KEY, wrapped BLOB NOT NULL) STRICT;
+"""
+
+_STEPS = (_M001_TABLES, _M002_LINKS, _M003_TAGS, _M004_CALLS, _M005_PRIVACY)
 FORMAT = len(_STEPS)
 
 

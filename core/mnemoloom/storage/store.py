@@ -22,6 +22,7 @@ from threading import Condition, Lock, RLock
 from typing import NamedTuple, TypeVar
 from urllib.parse import quote
 
+from mnemoloom.clock import Clock, SystemClock
 from mnemoloom.config import Durability
 from mnemoloom.errors import (
     ConfigError,
@@ -72,9 +73,16 @@ class Store:
     """
 
     def __init__(
-        self, folder: Path | None, *, read_only: bool, durability: Durability, lock: WriterLock | None
+        self,
+        folder: Path | None,
+        *,
+        read_only: bool,
+        durability: Durability,
+        lock: WriterLock | None,
+        clock: Clock,
     ) -> None:
         self.folder = folder
+        self._clock = clock
         self.read_only = read_only
         self.where = str(folder / "store.db") if folder else ":memory:"
         self._pid = os.getpid()
@@ -101,8 +109,18 @@ class Store:
                 self._prepare(durability)
 
     @classmethod
-    def open(cls, path: str | Path, *, read_only: bool, durability: Durability, lock_timeout: float) -> Store:
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        read_only: bool,
+        durability: Durability,
+        lock_timeout: float,
+        clock: Clock | None = None,
+    ) -> Store:
         """Open the store in folder `path`, or make one; ":memory:" lives and dies with the handle.
+
+        `clock` says when memories end; by default it is the computer's.
 
         Raises
         ------
@@ -113,21 +131,22 @@ class Store:
         """
         if not (isinstance(lock_timeout, (int, float)) and 0 <= lock_timeout < float("inf")):
             raise ConfigError(f"lock_timeout must be a number of seconds, at least 0; got {lock_timeout!r}")
+        clock = clock or SystemClock()
         if str(path) == ":memory:":
             if read_only:
                 raise ConfigError("a store in memory is new and cannot be opened with read_only=True")
-            return cls(None, read_only=False, durability=durability, lock=None)
+            return cls(None, read_only=False, durability=durability, lock=None, clock=clock)
         folder = Path(os.path.abspath(path))  # it stays where it is when the process changes its directory
         _check_folder(folder, read_only=read_only)
         if read_only:
-            return cls(folder, read_only=True, durability=durability, lock=None)
+            return cls(folder, read_only=True, durability=durability, lock=None, clock=clock)
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise StorageFailure(f"the folder {folder} cannot be made: {error}") from error
         lock = WriterLock(folder, timeout=lock_timeout)
         try:
-            return cls(folder, read_only=False, durability=durability, lock=lock)
+            return cls(folder, read_only=False, durability=durability, lock=lock, clock=clock)
         except BaseException:
             lock.release()
             raise
@@ -211,12 +230,18 @@ class Store:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
 
-    def checkpoint(self) -> bool:
-        """Move the write-ahead log into the database; False while a reader holds it back."""
+    def checkpoint(self, *, wait: bool = True) -> bool:
+        """Move the write-ahead log into the database; False while a reader holds it back, for seconds if we wait."""
         self.check_usable(writing=True)
         with self._work, translated(self.where):
             self._commit_all()
-            busy, _, _ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if not wait:
+                self._connection.execute("PRAGMA busy_timeout = 0")
+            try:
+                busy, _, _ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            finally:
+                if not wait:
+                    self._connection.execute("PRAGMA busy_timeout = 5000")
             return not busy
 
     def check_usable(self, *, writing: bool = False) -> None:
@@ -254,7 +279,11 @@ class Store:
         )
         for pragma in _PRAGMAS:
             connection.execute(pragma)
+        connection.create_function("now_ms", 0, self._now)  # so that no statement can show what has ended
         return connection
+
+    def _now(self) -> int:
+        return round(self._clock.now() * 1000)
 
     def _prepare(self, durability: Durability) -> None:
         check_format(self._connection, where=self.where)

@@ -159,13 +159,13 @@ class AskingVerbs(Handle):
         ------
         EmbedderError: no encoder, and no vector. TextError, VectorError, FilterError, ValidationError.
         """
-        limits = self._opened.config.limits
+        config = self._opened.config
         if (query is None) == (vector is None):
             raise ValidationError("nearest takes a query or a vector, one of them")
         if k is not None:
             check_count(k, "k", low=1)
         condition = parse_filter(where)
-        text = None if query is None else check_text(query, limits=limits, name="query")
+        text = None if query is None else check_text(query, config=config, name="query")
         request = Request(
             query=text or "",
             k=1,
@@ -217,12 +217,12 @@ class AskingVerbs(Handle):
         expand: int = 0,
         **settled: Any,  # noqa: ANN401 - what needs no checking: the fields of Request
     ) -> Request:
-        limits = self._opened.config.limits
-        check_count(k, "k", low=1, high=limits.k)
-        check_count(expand, "expand", low=0, high=limits.k)
+        config = self._opened.config
+        check_count(k, "k", low=1, high=config.limits.k)
+        check_count(expand, "expand", low=0, high=config.limits.k)
         condition = conjoin(parse_filter(where), condition)
         return Request(
-            query=check_text(query, limits=limits, name="query"),
+            query=check_text(query, config=config, name="query"),
             k=k,
             condition=condition,
             cold=asks_for(condition, "tier", Tier.COLD.value),

@@ -1,11 +1,12 @@
-"""Verbs that write: remember, forget, erase, pin, move."""
+"""Verbs that write: remember, forget, erase, purge, pin, move."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from typing import Any
 
-from mnemoloom.drafts import check_draft, check_text, check_tier
+from mnemoloom.drafts import check_draft, check_label, check_tier
 from mnemoloom.errors import ValidationError
 from mnemoloom.filters import parse_filter
 from mnemoloom.records import Draft, Erased, Tier
@@ -32,6 +33,7 @@ class WritingVerbs(Handle):
         trust: str = "user",
         tier: Tier = Tier.LONG_TERM,
         pinned: bool = False,
+        ttl: float | timedelta | None = None,
     ) -> int:
         """Remember one text; its id. What it returns for is on disk. `Draft` says what the arguments mean.
 
@@ -54,6 +56,7 @@ class WritingVerbs(Handle):
             trust=trust,
             tier=tier,
             pinned=pinned,
+            ttl=ttl,
         )
         return self.remember_many([draft])[0]
 
@@ -80,11 +83,11 @@ class WritingVerbs(Handle):
         if existing not in ("replace", "skip"):
             raise ValidationError(f"existing must be 'replace' or 'skip'; got {existing!r}")
         if idem_key is not None:
-            check_text(idem_key, limits=self._opened.config.limits, name="idem_key")
+            check_label(idem_key, limits=self._opened.config.limits, name="idem_key")
         if isinstance(drafts, (str, Mapping)):
             raise ValidationError("remember_many takes a list of drafts; use remember for one")
-        now, limits = self._opened.now(), self._opened.config.limits
-        checked = [check_draft(draft, limits=limits, now=now) for draft in drafts]
+        now, config = self._opened.now(), self._opened.config
+        checked = [check_draft(draft, config=config, now=now) for draft in drafts]
         if not checked:
             self._opened.store.check_usable(writing=True)
             return []
@@ -138,6 +141,17 @@ class WritingVerbs(Handle):
 
     async def aerase(self, where: Any) -> Erased:  # noqa: ANN401
         return await self._run(self.erase, where)
+
+    def purge(self) -> Erased:
+        """Erase the memories of this namespace whose time is over; the next write would do so, too.
+
+        Nothing has shown them since then. As with `erase`, no file keeps a trace. Raises StorageFailure.
+        """
+        count = self._writer.purge(now=self._opened.now())
+        return Erased(count=count, pending_checkpoint=not self._opened.store.checkpoint())
+
+    async def apurge(self) -> Erased:
+        return await self._run(self.purge)
 
     def pin(self, key: Key) -> None:
         """Keep a memory for good: pinned memories form the persistent tier. Raises UnknownMemoryError."""
