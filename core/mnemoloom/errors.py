@@ -21,6 +21,7 @@ LoomError
 │   ├── NotAStoreError (FileNotFoundError)  the path holds no store
 │   ├── FormatError (ValueError)        written by a newer or unknown format
 │   ├── ChainKeyError (PermissionError)  the log is kept under another key, or one that was not given
+│   ├── EncryptionKeyError (PermissionError)  encrypted under another key, or one that was not given; or not encrypted
 │   ├── CorruptionError (ValueError)    damaged truth, named by file or record
 │   └── StorageFailure (OSError)        the disk refused: full, read-only, failing
 ├── EmbedderError (RuntimeError)        the encoder failed
@@ -51,6 +52,7 @@ __all__ = [
     "EmbedderMismatchError",
     "EmbedderTimeoutError",
     "EmbedderUnavailableError",
+    "EncryptionKeyError",
     "FilterError",
     "ForkedStoreError",
     "FormatError",
@@ -168,6 +170,10 @@ class FormatError(StoreError, ValueError):
 
 class ChainKeyError(StoreError, PermissionError):
     """The store's log is kept under another key than the one given, or under one that was not given."""
+
+
+class EncryptionKeyError(StoreError, PermissionError):
+    """The store is encrypted under another key, or under one that was not given; or it is not encrypted at all."""
 
 
 class CorruptionError(StoreError, ValueError):

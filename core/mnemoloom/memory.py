@@ -13,13 +13,14 @@ from mnemoloom.ports import Embedder
 from mnemoloom.verbs.asking import AskingVerbs
 from mnemoloom.verbs.evidence import EvidenceVerbs
 from mnemoloom.verbs.keeping import KeepingVerbs
+from mnemoloom.verbs.privacy import PrivacyVerbs
 from mnemoloom.verbs.reading import ReadingVerbs
 from mnemoloom.verbs.writing import WritingVerbs
 
 __all__ = ["Memory"]
 
 
-class Memory(WritingVerbs, AskingVerbs, ReadingVerbs, KeepingVerbs, EvidenceVerbs):
+class Memory(WritingVerbs, AskingVerbs, ReadingVerbs, KeepingVerbs, EvidenceVerbs, PrivacyVerbs):
     """A handle on one namespace of a store; may be shared between threads and event loops.
 
     Make one with `Memory.open`; close it, or use it in a `with` block. Every verb has an async twin whose
@@ -40,6 +41,8 @@ class Memory(WritingVerbs, AskingVerbs, ReadingVerbs, KeepingVerbs, EvidenceVerb
         lock_timeout: float = 0.5,
         reembed: bool = False,
         key: bytes | None = None,
+        encryption_key: bytes | str | None = None,
+        encrypt: bool = False,
     ) -> Memory:
         """Open the store in folder `path`, or make one; ":memory:" keeps everything in memory.
 
@@ -53,11 +56,15 @@ class Memory(WritingVerbs, AskingVerbs, ReadingVerbs, KeepingVerbs, EvidenceVerb
         reembed: accept another embedder than the one that the store was written with, and encode everything anew.
         key: at least 16 secret bytes that sign the log (`verify`). It is never stored; keep it. A new store takes it
         from the beginning on, one that has begun without a key by `rekey`.
+        encryption_key: 32 secret bytes, or a passphrase of at least 12 characters, that the store is encrypted under
+        (extra `encryption`). It is never stored, and without it nothing can be read: keep it. A new store takes it from
+        the beginning on; `storage/vault.py` says what is encrypted, the README what that is good for.
+        encrypt: encrypt a store that was begun without. Nobody else may have it open; copies from before stay readable.
 
         Raises
         ------
         NotAStoreError, FormatError, CorruptionError, StoreLockedError, EmbedderMismatchError, NamespaceError,
-        ChainKeyError, ConfigError
+        ChainKeyError, EncryptionKeyError, ConfigError, MissingExtraError
         """
         config = config or Config()
         labels = check_namespace(namespace, limits=config.limits)
@@ -73,6 +80,8 @@ class Memory(WritingVerbs, AskingVerbs, ReadingVerbs, KeepingVerbs, EvidenceVerb
             lock_timeout=lock_timeout,
             reembed=reembed,
             key=key,
+            encryption_key=encryption_key,
+            encrypt=encrypt,
         )
         memory = cls(opened, labels)
         if reembed:

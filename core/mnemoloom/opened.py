@@ -15,13 +15,15 @@ from mnemoloom.chain import Signer
 from mnemoloom.chain.keys import check_key
 from mnemoloom.clock import Clock
 from mnemoloom.config import Config, Durability
-from mnemoloom.errors import ConfigError, EmbedderMismatchError
+from mnemoloom.errors import ConfigError, CorruptionError, EmbedderMismatchError
 from mnemoloom.lexical import Analyzer
 from mnemoloom.ports import Embedder
 from mnemoloom.recall.encoding import Encoding
 from mnemoloom.recall.live import LiveShelf
 from mnemoloom.storage import Store, keys
-from mnemoloom.storage.facts import StoreFacts, read_facts, write_fact
+from mnemoloom.storage.ciphers import MasterKey, check_encryption_key
+from mnemoloom.storage.encrypting import unlock
+from mnemoloom.storage.facts import StoreFacts, read_fact, read_facts, write_fact
 
 __all__ = ["OpenStore"]
 
@@ -41,9 +43,12 @@ class OpenStore:
         clock: Clock,
         reembed: bool = False,
         key: bytes | None = None,
+        encryption_key: bytes | str | None = None,
+        encrypt: bool = False,
     ) -> None:
         self.store, self.config, self.clock = store, config, clock
         self.store_id = _identify(store)
+        unlock(store, encryption_key, store_id=self.store_id, encrypt=encrypt)
         self.signer = self._sign(key)
         facts = self.facts()
         self.encoding = None
@@ -73,6 +78,8 @@ class OpenStore:
         lock_timeout: float,
         reembed: bool,
         key: bytes | None = None,
+        encryption_key: bytes | str | None = None,
+        encrypt: bool = False,
     ) -> OpenStore:
         """Open a store for an encoder. Raises EmbedderMismatchError unless `reembed` allows another one."""
         if embedder is not None and not isinstance(embedder, Embedder):
@@ -81,9 +88,19 @@ class OpenStore:
                 f"mnemoloom.embedders; got {embedder!r}"
             )
         key = None if key is None else check_key(key)
+        encryption_key = None if encryption_key is None else check_encryption_key(encryption_key)
         store = Store.open(path, read_only=read_only, durability=durability, lock_timeout=lock_timeout, clock=clock)
         try:
-            opened = cls(store, embedder=embedder, config=config, clock=clock, reembed=reembed, key=key)
+            opened = cls(
+                store,
+                embedder=embedder,
+                config=config,
+                clock=clock,
+                reembed=reembed,
+                key=key,
+                encryption_key=encryption_key,
+                encrypt=encrypt,
+            )
             stored = opened.facts().encoder
             if embedder is not None and stored not in (None, embedder.identity) and not reembed:
                 raise EmbedderMismatchError(stored=str(stored), offered=embedder.identity)
@@ -104,6 +121,22 @@ class OpenStore:
         def abandon() -> None:
             if before:
                 signer.take(before[0])
+
+        self.store.transact(work, publish=lambda _: None, abandon=abandon)
+
+    def rewrap(self, key: bytes | str) -> None:
+        """Wrap the keys of an encrypted store with another master key from now on."""
+        vault = self.store.vault
+        if vault is None:
+            return
+        before: list[MasterKey] = []
+
+        def work(connection: sqlite3.Connection) -> None:
+            before.append(vault.take(vault.rewrap(connection, key)))  # who writes next may share our commit
+
+        def abandon() -> None:
+            if before:
+                vault.take(before[0])
 
         self.store.transact(work, publish=lambda _: None, abandon=abandon)
 
@@ -173,10 +206,12 @@ class OpenStore:
 
 def _identify(store: Store) -> str:
     with store.reading() as connection:
-        row = connection.execute("SELECT value FROM meta WHERE key = 'store_id'").fetchone()
-    if row:
-        with store.reading() as connection:
-            return read_facts(connection).store_id
+        known = read_fact(connection, "store_id")
+    if known is not None:
+        try:
+            return known.decode()
+        except (UnicodeDecodeError, AttributeError) as error:
+            raise CorruptionError(f"table meta of the store is damaged: {error!r}") from error
     name = secrets.token_hex(16)
 
     def work(connection: sqlite3.Connection) -> None:

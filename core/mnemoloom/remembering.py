@@ -15,7 +15,7 @@ from mnemoloom.config import Config
 from mnemoloom.drafts import CheckedDraft
 from mnemoloom.errors import DimensionMismatchError, StorageFailure, UnknownMemoryError
 from mnemoloom.filters import Filter
-from mnemoloom.recall.calibration import Calibration, keep_threshold
+from mnemoloom.recall.calibration import Calibration, forget_threshold, keep_threshold
 from mnemoloom.recall.encoding import Encoding
 from mnemoloom.recall.engine import SUPERSEDES
 from mnemoloom.recall.live import LiveShelf, entry_of
@@ -25,8 +25,10 @@ from mnemoloom.recall.speakers import is_reply
 from mnemoloom.records import Tier
 from mnemoloom.storage import Store, memories
 from mnemoloom.storage.calls import answer_of, keep_answer
+from mnemoloom.storage.encrypting import destroy_namespace
 from mnemoloom.storage.facts import CALLER, StoreFacts, read_facts, write_fact
 from mnemoloom.storage.memories import NewMemory, StoredPayload
+from mnemoloom.storage.vault import Vault
 
 __all__ = ["Existing", "Missing", "Writer"]
 
@@ -167,6 +169,23 @@ class Writer:
             found = [int(memory) for memory in matching_ids(connection, number, condition)]
             for memory in found:
                 memories.delete(connection, number, memory, now=now, signer=self._signer)
+            self._live.drop_cache()
+            return len(found)
+
+        return self._store.transact(work, publish=lambda _: self._live.abandon(), abandon=self._live.abandon)
+
+    def destroy(self, vault: Vault, *, now: int) -> int:
+        """Remove the namespace's key and every row that belongs to it; how many memories that were."""
+
+        def work(connection: sqlite3.Connection) -> int:
+            number = self._live.number(connection)
+            if number is None:
+                return 0
+            found = [row[0] for row in connection.execute("SELECT id FROM memories WHERE namespace = ?", (number,))]
+            for memory in found:
+                memories.delete(connection, number, memory, now=now, signer=self._signer)
+            forget_threshold(connection, number)
+            destroy_namespace(connection, vault, number)
             self._live.drop_cache()
             return len(found)
 

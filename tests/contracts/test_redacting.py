@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from mnemoloom import Config, Draft, Memory
+from mnemoloom import Config, Draft
 from mnemoloom.embedders import HashingEmbedder
 from mnemoloom.errors import ConfigError, RedactionError, TextError
 from mnemoloom.redaction import Redactor

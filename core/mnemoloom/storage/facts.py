@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnemoloom.errors import CorruptionError
+from mnemoloom.storage.vault import locks_of
 
 __all__ = ["CALLER", "StoreFacts", "read_fact", "read_facts", "write_fact"]
 
@@ -68,10 +69,11 @@ def read_fact(connection: sqlite3.Connection, key: str) -> bytes | None:
 def write_fact(connection: sqlite3.Connection, key: str, value: bytes | None) -> None:
     """Set a fact, or forget it with None."""
     if value is None:
-        connection.execute("DELETE FROM meta WHERE key = ?", (key,))
+        connection.execute("DELETE FROM main.meta WHERE key = ?", (key,))
     else:
         connection.execute(
-            "INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", (key, value)
+            "INSERT INTO main.meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+            locks_of(connection).row("meta", ("key", "value"), (key, value)),
         )
 
 

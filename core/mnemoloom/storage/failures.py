@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from mnemoloom.errors import CorruptionError, LoomError, StorageFailure, StoreLockedError
 
-__all__ = ["translated"]
+__all__ = ["note_damage", "take_damage", "translated"]
 
 _DAMAGED = ("malformed", "not a database", "corrupt", "could not decode")
 _BUSY = ("locked", "busy")
+_OURS = "user-defined function"  # one that we lent to SQLite raised
+
+_noted = threading.local()
+
+
+def note_damage(problem: str) -> None:
+    """Remember what a function that we lent to SQLite found: SQLite passes on only that it raised."""
+    _noted.problem = problem
+
+
+def take_damage(error: sqlite3.Error) -> str | None:
+    """What was noted, if that is why SQLite raised this."""
+    problem: str | None = getattr(_noted, "problem", None) if _OURS in str(error) else None
+    _noted.problem = None
+    return problem
 
 
 @contextmanager
@@ -26,7 +42,9 @@ def translated(where: str) -> Iterator[None]:
 
 
 def _ours(error: sqlite3.Error, where: str) -> LoomError:
-    said = str(error).lower()
+    said, noted = str(error).lower(), take_damage(error)
+    if noted is not None:
+        return CorruptionError(f"{where}: {noted}")
     if any(word in said for word in _DAMAGED):
         return CorruptionError(f"{where} is damaged: {error}")
     if any(word in said for word in _BUSY):

@@ -16,6 +16,7 @@ from mnemoloom.chain.anchors import Field
 from mnemoloom.clock import from_millis
 from mnemoloom.errors import CorruptionError
 from mnemoloom.records import Record, Tier
+from mnemoloom.storage.vault import locks_of
 
 __all__ = [
     "Change",
@@ -108,6 +109,14 @@ class Change(NamedTuple):
     memory: int
 
 
+# the columns in the order of the tables
+_COLUMNS = (
+    *("id", "namespace", "payload", "external_id", "speaker", "session", "time", "metadata", "tier", "pinned"),
+    *("created", "source", "trust", "surprise", "salt", "expires"),
+)
+_PAYLOAD = ("id", "namespace", "pointer", "variant", "text", "vector", "tokens", "encoder")
+_ENCODED = ("id", "namespace", "vector", "tokens", "encoder")
+
 _SCAN = """
 SELECT m.id, p.text, m.speaker, m.session, m.time, m.surprise, m.tier, p.vector, p.encoder, p.tokens
 FROM memories m JOIN payloads p ON p.id = m.payload WHERE m.namespace = ? AND m.id > ? AND m.id <= ? ORDER BY m.id
@@ -134,14 +143,18 @@ _EVERY_ITEM = "".join((_ITEM.replace("SELECT", "SELECT m.id,", 1), "ORDER BY m.i
 
 def namespace_number(connection: sqlite3.Connection, labels: Sequence[str]) -> int | None:
     """The number of a namespace, or None if nothing was ever written to it."""
-    row = connection.execute("SELECT id FROM namespaces WHERE labels = ?", (_labels(labels),)).fetchone()
+    name = locks_of(connection).fixed("namespaces", "labels", 0, _labels(labels))
+    row = connection.execute("SELECT id FROM main.namespaces WHERE labels = ?", (name,)).fetchone()
     return row[0] if row else None
 
 
 def label_namespace(connection: sqlite3.Connection, labels: Sequence[str]) -> int:
     """The number of a namespace, given now if it has none."""
-    connection.execute("INSERT OR IGNORE INTO namespaces (labels) VALUES (?)", (_labels(labels),))
-    number: int = connection.execute("SELECT id FROM namespaces WHERE labels = ?", (_labels(labels),)).fetchone()[0]
+    locks = locks_of(connection)
+    name = locks.fixed("namespaces", "labels", 0, _labels(labels))
+    connection.execute("INSERT OR IGNORE INTO main.namespaces (labels) VALUES (?)", (name,))
+    number: int = connection.execute("SELECT id FROM main.namespaces WHERE labels = ?", (name,)).fetchone()[0]
+    locks.admit(number)
     return number
 
 
@@ -154,7 +167,7 @@ def insert(
     signer: Signer,
 ) -> Inserted:
     """Write memories with their payloads and log entries."""
-    name = _labels(labels)
+    name, locks = _labels(labels), locks_of(connection)
     seq, head = _head(connection)
     ids, rows, entries, payloads, poorer = [], [], [], [], {}
     for memory in memories:
@@ -166,9 +179,9 @@ def insert(
         item = _item(signer.store, name, memory, kept)
         head, entry = _entry(head, Entry(seq, "remember", namespace, seq, memory.created), item)
         entries.append(entry)
-        rows.append(_row(seq, namespace, payload, memory))
+        rows.append(locks.row("memories", _COLUMNS, _row(seq, namespace, payload, memory)))
         ids.append(seq)
-    connection.executemany("INSERT INTO memories VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", rows)
+    connection.executemany("INSERT INTO main.memories VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", rows)
     _append(connection, entries, signer)
     return Inserted(ids, payloads, list(poorer.items()))
 
@@ -176,9 +189,9 @@ def insert(
 def delete(connection: sqlite3.Connection, namespace: int, memory: int, *, now: int, signer: Signer) -> None:
     """Remove a memory, and its payload if no other memory shares it."""
     (payload,) = connection.execute("SELECT payload FROM memories WHERE id = ?", (memory,)).fetchone()
-    connection.execute("DELETE FROM memories WHERE id = ?", (memory,))
+    connection.execute("DELETE FROM main.memories WHERE id = ?", (memory,))
     connection.execute(
-        "DELETE FROM payloads WHERE id = ? AND NOT EXISTS (SELECT 1 FROM memories WHERE payload = ?)",
+        "DELETE FROM main.payloads WHERE id = ? AND NOT EXISTS (SELECT 1 FROM memories WHERE payload = ?)",
         (payload, payload),
     )
     log_change(connection, "forget", namespace, memory, bytes(32), now=now, signer=signer)
@@ -188,7 +201,7 @@ def update_policy(
     connection: sqlite3.Connection, namespace: int, memory: int, *, tier: Tier, pinned: bool, now: int, signer: Signer
 ) -> None:
     """Set a memory's tier and pin."""
-    connection.execute("UPDATE memories SET tier = ?, pinned = ? WHERE id = ?", (tier.value, int(pinned), memory))
+    connection.execute("UPDATE main.memories SET tier = ?, pinned = ? WHERE id = ?", (tier.value, int(pinned), memory))
     item = item_of(connection, memory, store=signer.store)
     log_change(connection, "place", namespace, memory, item, now=now, signer=signer)
 
@@ -204,7 +217,10 @@ def update_vectors(
     """Give payloads new vectors; the memories that share them, each logged as encoded anew."""
     touched: dict[int, StoredPayload] = {}
     for payload, new in found:
-        connection.execute("UPDATE payloads SET vector = ?, tokens = ?, encoder = ? WHERE id = ?", (*new, payload))
+        row = locks_of(connection).row("payloads", _ENCODED, (payload, namespace, *new))
+        connection.execute(
+            "UPDATE main.payloads SET vector = ?, tokens = ?, encoder = ? WHERE id = ?", (*row[2:], payload)
+        )
         for (memory,) in connection.execute("SELECT id FROM memories WHERE payload = ?", (payload,)):
             touched[memory] = new
     for memory in touched:
@@ -219,6 +235,19 @@ def holds(connection: sqlite3.Connection, payload: int, pointer: bytes, variant:
         "SELECT 1 FROM payloads WHERE id = ? AND pointer = ? AND variant = ?", (payload, pointer, variant)
     )
     return found.fetchone() is not None
+
+
+def _payload_number(connection: sqlite3.Connection, namespace: int, pointer: bytes, variant: bytes) -> int | None:
+    locks = locks_of(connection)
+    row = connection.execute(
+        "SELECT id FROM main.payloads WHERE namespace = ? AND pointer = ? AND variant = ?",
+        (
+            namespace,
+            locks.fixed("payloads", "pointer", namespace, pointer),
+            locks.fixed("payloads", "variant", namespace, variant),
+        ),
+    ).fetchone()
+    return row[0] if row else None
 
 
 def touch(connection: sqlite3.Connection, accessed: Iterable[tuple[int, int]]) -> None:
@@ -252,29 +281,32 @@ def linked(connection: sqlite3.Connection, kind: str, ids: Iterable[int]) -> lis
 
 def find(connection: sqlite3.Connection, namespace: int, external_id: str) -> int | None:
     """The id of the memory that bears an external id."""
+    name = locks_of(connection).fixed("memories", "external_id", namespace, external_id)
     row = connection.execute(
-        "SELECT id FROM memories WHERE namespace = ? AND external_id = ?", (namespace, external_id)
+        "SELECT id FROM main.memories WHERE namespace = ? AND external_id = ?", (namespace, name)
     ).fetchone()
     return row[0] if row else None
 
 
 def external_ids(connection: sqlite3.Connection, namespace: int, asked: Sequence[str]) -> dict[str, int]:
     """Of the external ids asked for, those that exist, with the memories that bear them."""
-    return dict(
-        connection.execute(
-            "SELECT external_id, id FROM memories WHERE namespace = ? "
-            "AND external_id IN (SELECT value FROM json_each(?))",
-            (namespace, json.dumps(asked)),
-        )
+    locks = locks_of(connection)
+    names = {locks.fixed("memories", "external_id", namespace, each): each for each in asked}
+    found = connection.execute(
+        "SELECT external_id, id FROM main.memories WHERE namespace = ? "
+        "AND external_id IN (SELECT value FROM json_each(?))",
+        (namespace, json.dumps(list(names))),
     )
+    return {names[name]: memory for name, memory in found}
 
 
 def unnamed(connection: sqlite3.Connection, namespace: int, pointer: bytes, *, until: int) -> list[tuple[Any, ...]]:
     """Id, speaker, session and time of the memories with a text and no external id, up to an id."""
     return connection.execute(
         "SELECT m.id, m.speaker, m.session, m.time FROM payloads p JOIN memories m ON m.payload = p.id "
-        "WHERE p.namespace = ? AND p.pointer = ? AND m.external_id IS NULL AND m.id <= ? ORDER BY m.id",
-        (namespace, pointer, until),
+        "WHERE p.id IN (SELECT id FROM main.payloads WHERE namespace = ? AND pointer = ?) "
+        "AND m.external_id IS NULL AND m.id <= ? ORDER BY m.id",
+        (namespace, locks_of(connection).fixed("payloads", "pointer", namespace, pointer), until),
     ).fetchall()
 
 
@@ -363,6 +395,7 @@ def log_change(
 
 
 def _append(connection: sqlite3.Connection, entries: Sequence[tuple[Any, ...]], signer: Signer) -> None:
+    locks_of(connection).check_room(entries[-1][0] if entries else 0)
     connection.executemany("INSERT INTO log VALUES (?,?,?,?,?,?,?)", entries)
     tags = [(row[0], signer.tag(row[-1])) for row in entries] if signer.keys else []
     connection.executemany("INSERT INTO tags VALUES (?, ?)", tags)
@@ -375,19 +408,17 @@ def _entry(head: bytes, entry: Entry, item: bytes) -> tuple[bytes, tuple[Any, ..
 
 def _payload(connection: sqlite3.Connection, namespace: int, memory: NewMemory) -> tuple[int, StoredPayload]:
     """The payload of a text, made if it is new, and what it holds."""
-    offered = StoredPayload(memory.vector, memory.tokens, memory.encoder)
+    offered, locks = StoredPayload(memory.vector, memory.tokens, memory.encoder), locks_of(connection)
+    row = (locks.next_payload(), namespace, memory.pointer, memory.variant, memory.text, *offered)
     made = connection.execute(
-        "INSERT INTO payloads (namespace, pointer, variant, text, vector, tokens, encoder) VALUES (?,?,?,?,?,?,?) "
-        "ON CONFLICT DO NOTHING RETURNING id",
-        (namespace, memory.pointer, memory.variant, memory.text, *offered),
+        "INSERT INTO main.payloads VALUES (?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING RETURNING id",
+        locks.row("payloads", _PAYLOAD, row),
     ).fetchone()
     if made:
         return made[0], offered
-    row = connection.execute(
-        "SELECT id, vector, tokens, encoder FROM payloads WHERE namespace = ? AND pointer = ? AND variant = ?",
-        (namespace, memory.pointer, memory.variant),
-    ).fetchone()
-    return row[0], StoredPayload(*row[1:])
+    number = _payload_number(connection, namespace, memory.pointer, memory.variant)
+    found = connection.execute("SELECT vector, tokens, encoder FROM payloads WHERE id = ?", (number,)).fetchone()
+    return int(number or 0), StoredPayload(*found)
 
 
 def _item(store: str, labels: str, memory: NewMemory, payload: StoredPayload) -> bytes:
@@ -447,10 +478,8 @@ def payload_vectors(
     """What is stored for texts that the namespace already holds, by pointer; caller's vectors are left out."""
     found = {}
     for pointer in pointers:
-        row = connection.execute(
-            "SELECT vector, tokens, encoder FROM payloads WHERE namespace = ? AND pointer = ? AND variant = x''",
-            (namespace, pointer),
-        ).fetchone()
+        number = _payload_number(connection, namespace, pointer, b"")
+        row = connection.execute("SELECT vector, tokens, encoder FROM payloads WHERE id = ?", (number,)).fetchone()
         if row:
             found[pointer] = StoredPayload(*row)
     return found

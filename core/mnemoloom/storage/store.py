@@ -36,6 +36,7 @@ from mnemoloom.errors import (
 from mnemoloom.storage.failures import translated
 from mnemoloom.storage.lock import WriterLock
 from mnemoloom.storage.migrations import FORMAT, check_format, migrate
+from mnemoloom.storage.vault import StoreConnection, Vault
 
 __all__ = ["Store"]
 
@@ -83,6 +84,7 @@ class Store:
     ) -> None:
         self.folder = folder
         self._clock = clock
+        self._vault: Vault | None = None
         self.read_only = read_only
         self.where = str(folder / "store.db") if folder else ":memory:"
         self._pid = os.getpid()
@@ -162,7 +164,8 @@ class Store:
 
     @property
     def cache_folder(self) -> Path | None:
-        return self.folder / "cache" if self.folder else None
+        """Where what is derived may be written; None for a store in memory, and for an encrypted one."""
+        return self.folder / "cache" if self.folder and self._vault is None else None
 
     def transact(
         self, work: Callable[[sqlite3.Connection], T], *, publish: Callable[[T], None], abandon: Callable[[], None]
@@ -275,12 +278,32 @@ class Store:
         only = self.read_only if read_only is None else read_only
         target = f"file:{quote(str(self.folder / 'store.db'))}?mode={'ro' if only else 'rwc'}" if self.folder else ""
         connection = sqlite3.connect(
-            target or ":memory:", uri=bool(target), isolation_level=None, check_same_thread=False
+            target or ":memory:",
+            uri=bool(target),
+            isolation_level=None,
+            check_same_thread=False,
+            factory=StoreConnection,
         )
         for pragma in _PRAGMAS:
             connection.execute(pragma)
         connection.create_function("now_ms", 0, self._now)  # so that no statement can show what has ended
+        if self._vault is not None:
+            self._vault.bind(connection)
         return connection
+
+    def unlock(self, vault: Vault) -> None:
+        """Read and write through the vault of an encrypted store from now on; before anybody else uses this."""
+        with self._work:
+            self._vault = vault
+            vault.bind(self._connection)
+            with suppress(Empty):
+                while True:
+                    self._idle.get_nowait().close()
+
+    @property
+    def vault(self) -> Vault | None:
+        """The keys of an encrypted store."""
+        return self._vault
 
     def _now(self) -> int:
         return round(self._clock.now() * 1000)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from mnemoloom.chain import GENESIS, Entry, Seal, anchor_of, entry_digest
 from mnemoloom.chain.keys import entry_tag, key_id_of, key_mark
+from mnemoloom.storage.failures import take_damage
 from mnemoloom.storage.keys import REKEY
 from mnemoloom.storage.memories import every_item
 
@@ -58,7 +59,7 @@ def verify_store(
         chain.follow(Entry(*row[:5]), *row[5:])
     chain.end(connection)
     broken = chain.broken
-    problem = pages or (broken.problem if broken else None) or _memories(connection, chain.items, store)
+    problem = pages or (broken.problem if broken else None) or _truth(connection, chain.items, store)
     return VerifyReport(
         ok=problem is None,
         problem=problem,
@@ -151,6 +152,16 @@ class _Chain:
 def _pages(connection: sqlite3.Connection) -> str | None:
     found = [row[0] for row in connection.execute("PRAGMA integrity_check(1)")]
     return None if found == ["ok"] else f"database pages: {found[0]}"
+
+
+def _truth(connection: sqlite3.Connection, items: dict[int, bytes], store: str) -> str | None:
+    """What is wrong with the memories, also where one of an encrypted store does not open."""
+    try:
+        return _memories(connection, items, store)
+    except sqlite3.OperationalError as error:
+        if problem := take_damage(error):
+            return problem
+        raise
 
 
 def _memories(connection: sqlite3.Connection, items: dict[int, bytes], store: str) -> str | None:

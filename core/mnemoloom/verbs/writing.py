@@ -1,4 +1,4 @@
-"""Verbs that write: remember, forget, erase, purge, pin, move."""
+"""Verbs that write: remember, forget, erase, pin, move."""
 
 from __future__ import annotations
 
@@ -141,17 +141,6 @@ class WritingVerbs(Handle):
 
     async def aerase(self, where: Any) -> Erased:  # noqa: ANN401
         return await self._run(self.erase, where)
-
-    def purge(self) -> Erased:
-        """Erase the memories of this namespace whose time is over; the next write would do so, too.
-
-        Nothing has shown them since then. As with `erase`, no file keeps a trace. Raises StorageFailure.
-        """
-        count = self._writer.purge(now=self._opened.now())
-        return Erased(count=count, pending_checkpoint=not self._opened.store.checkpoint())
-
-    async def apurge(self) -> Erased:
-        return await self._run(self.purge)
 
     def pin(self, key: Key) -> None:
         """Keep a memory for good: pinned memories form the persistent tier. Raises UnknownMemoryError."""
