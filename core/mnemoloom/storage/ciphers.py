@@ -21,7 +21,7 @@ from base64 import b64decode, b64encode
 from typing import TypeVar
 
 from mnemoloom.chain.anchors import Field, framed
-from mnemoloom.errors import ConfigError, EncryptionKeyError, require
+from mnemoloom.errors import ConfigError, CorruptionError, EncryptionKeyError, require
 
 __all__ = ["KEY_BYTES", "MOST_ENTRIES", "DataKey", "MasterKey", "Undecipherable", "check_encryption_key"]
 
@@ -32,7 +32,8 @@ MOST_ENTRIES = 1 << 28  # of the log: each writes at most 16 values
 _NONCE = 12
 _SALT = 16
 _PASSPHRASE = 12  # characters, the least
-_SCRYPT = {"n": 1 << 15, "r": 8, "p": 3, "maxmem": 64 << 20, "dklen": KEY_BYTES}  # OWASP's 2023 parameters; 32 MiB
+_SCRYPT = (15, 8, 3)  # log2 n, r, p: one of OWASP's choices; 32 MiB of memory
+_HIGHEST = (20, 16, 16)  # that a file may ask for
 
 
 class Undecipherable(Exception):  # noqa: N818 - caught and named where the row is known
@@ -56,17 +57,16 @@ def check_encryption_key(key: object) -> bytes | str:
 class MasterKey:
     """Wraps the data keys of one store; made from 32 bytes, or from a passphrase with scrypt.
 
-    salt: empty for a key, 16 random bytes for a passphrase; it is stored beside the wrapped keys.
+    salt: empty for a key; for a passphrase 16 random bytes after the three parameters of scrypt. It is stored beside
+    the wrapped keys.
     """
 
     def __init__(self, key: bytes | str, *, store: str, salt: bytes | None = None) -> None:
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
         if isinstance(key, str):
-            self.salt = secrets.token_bytes(_SALT) if salt is None else salt
-            if len(self.salt) != _SALT:
-                raise EncryptionKeyError("the store is encrypted under a key of 32 bytes; a passphrase was given")
-            key = hashlib.scrypt(key.encode(), salt=self.salt, **_SCRYPT)
+            self.salt = bytes(_SCRYPT) + secrets.token_bytes(_SALT) if salt is None else salt
+            key = _stretched(key, self.salt)
         elif salt:
             raise EncryptionKeyError("the store is encrypted under a passphrase; a key of 32 bytes was given")
         else:
@@ -126,6 +126,19 @@ class DataKey:
             return _told(value, self._fixed.decrypt(_raw(value), [framed((self._store, *place))])[1:])
         except (InvalidTag, ValueError) as error:
             raise Undecipherable from error
+
+
+def _stretched(passphrase: str, salt: bytes) -> bytes:
+    """The key that scrypt makes of a passphrase; takes some tenths of a second."""
+    if not salt:
+        raise EncryptionKeyError("the store is encrypted under a key of 32 bytes; a passphrase was given")
+    asked = tuple(salt[: len(_SCRYPT)])
+    if len(salt) != len(_SCRYPT) + _SALT or not all(1 <= a <= b for a, b in zip(asked, _HIGHEST, strict=True)):
+        raise CorruptionError("table vault holds no salt that could be its own")
+    power, r, p = asked
+    return hashlib.scrypt(
+        passphrase.encode(), salt=salt, n=1 << power, r=r, p=p, maxmem=(128 * r << power) + (64 << 20), dklen=KEY_BYTES
+    )
 
 
 def _plain(value: str | bytes) -> bytes:

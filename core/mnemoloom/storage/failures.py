@@ -25,9 +25,9 @@ def note_damage(problem: str) -> None:
 
 def take_damage(error: sqlite3.Error) -> str | None:
     """What was noted, if that is why SQLite raised this."""
-    problem: str | None = getattr(_noted, "problem", None) if _OURS in str(error) else None
+    problem: str | None = getattr(_noted, "problem", None)
     _noted.problem = None
-    return problem
+    return (problem or "a value cannot be read") if _OURS in str(error) else None
 
 
 @contextmanager
