@@ -21,6 +21,12 @@ Refused = Callable[..., AbstractContextManager[None]]
 StartPython = Callable[..., subprocess.Popen[str]]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--torture-scale", type=float, default=1.0, help="multiply the sizes of the tests under -m torture"
+    )
+
+
 def pytest_configure() -> None:
     # before any library is imported that reads it: no test asks a model hub
     os.environ["HF_HUB_OFFLINE"] = "1"

@@ -10,7 +10,7 @@
 from mnemoloom.__about__ import __version__
 from mnemoloom.chain import Proof, Seal, read_proof, read_seal
 from mnemoloom.clock import ManualClock, SystemClock
-from mnemoloom.config import AssistantProfile, ConcertProfile, Config, Limits, UpdateRule, WeightedProfile
+from mnemoloom.config import AssistantProfile, ConcertProfile, Config, Guard, Limits, UpdateRule, WeightedProfile
 from mnemoloom.errors import LoomError
 from mnemoloom.filters import where
 from mnemoloom.memory import Memory
@@ -30,6 +30,7 @@ __all__ = [
     "Embedder",
     "Erased",
     "Explanation",
+    "Guard",
     "Hit",
     "Limits",
     "LoomError",

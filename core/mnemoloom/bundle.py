@@ -40,6 +40,8 @@ FIELDS = (
     "text", "speaker", "session", "time", "created", "accessed", "metadata", "tier", "pinned", "external_id",
     "source", "trust", "surprise", "vector", "variant", "encoder", "tokens", "expires",
 )  # fmt: skip
+# of few memories, and left out of the others: in quarantine; made of the memories on these lines, counted from 1
+MARKS = ("quarantined", "derived_from")
 
 _DIGEST = 32  # bytes
 _CHUNK = 1 << 20
@@ -258,9 +260,9 @@ class BundleReader:
                 raise ImportFormatError(f"{where} is cut off")
             value = _parsed(data, where)
             if self.manifest.links is None:
-                _check_names(value, tuple(name for name in FIELDS if name != "expires"), where)
+                _check_names(value, tuple(name for name in FIELDS if name != "expires"), where, optional=MARKS)
                 value["expires"] = None
-            _check_names(value, FIELDS, where)
+            _check_names(value, FIELDS, where, optional=MARKS)
             yield number, value
         if number != self.manifest.memories:
             raise ImportFormatError(f"{MEMORIES} must have {self.manifest.memories} lines; got {number}")
@@ -400,11 +402,11 @@ def _parsed(data: bytes, where: str) -> dict[str, Any]:
     return value
 
 
-def _check_names(value: object, names: tuple[str, ...], where: str) -> None:
+def _check_names(value: object, names: tuple[str, ...], where: str, *, optional: tuple[str, ...] = ()) -> None:
     if not isinstance(value, dict):
         raise ImportFormatError(f"{where} must be an object; got {_brief(value)}")
     missing = [name for name in names if name not in value]
-    unknown = sorted(value.keys() - set(names))
+    unknown = sorted(value.keys() - {*names, *optional})
     if missing or unknown:
         fault = f"has no field {missing[0]!r}" if missing else f"has the unknown field {_brief(unknown[0])}"
         raise ImportFormatError(f"{where} {fault}")

@@ -8,7 +8,7 @@ from calendar import monthrange
 from datetime import date, datetime, timezone
 from typing import Protocol
 
-__all__ = ["Clock", "ManualClock", "SystemClock", "from_millis", "last_millis", "to_millis"]
+__all__ = ["Clock", "ManualClock", "MonotonicClock", "SystemClock", "from_millis", "last_millis", "to_millis"]
 
 _SPAN = re.compile(r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?")
 
@@ -26,6 +26,13 @@ class SystemClock:
 
     def now(self) -> float:
         return time.time()
+
+
+class MonotonicClock:
+    """Seconds since some moment, for measuring spans: nobody can set it, and it never goes backwards."""
+
+    def now(self) -> float:
+        return time.monotonic()
 
 
 class ManualClock:

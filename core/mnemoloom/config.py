@@ -18,6 +18,7 @@ __all__ = [
     "ConcertProfile",
     "Config",
     "Durability",
+    "Guard",
     "Limits",
     "Profile",
     "UpdateRule",
@@ -221,6 +222,27 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Guard:
+    """How long to wait for an encoder, and when to leave it alone.
+
+    deadline: seconds that a call may take for each of its texts; None waits for ever. Generous, because a model may
+        have to be loaded first, and a slow machine may take seconds for a long text.
+    failures: how many errors in a row open the circuit breaker; a missed deadline opens it at once.
+    cool_down: seconds until one call is let through again.
+    """
+
+    deadline: float | None = 120.0
+    failures: int = 5
+    cool_down: float = 10.0
+
+    def __post_init__(self) -> None:
+        if self.deadline is not None:
+            _within(self, "deadline", 1e-3, 1e6)
+        _whole(self, "failures", 1, 1 << 20)
+        _within(self, "cool_down", 1e-3, 1e6)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Settings of one handle.
 
@@ -231,6 +253,14 @@ class Config:
         the message that they answer; encoding them is most of the work in such a chat.
     open_namespaces: how many namespaces of a store are kept ready in memory, about 1 MB each and more with what they
         hold; the one that was not used for longest is let go, and loaded again when it is next asked.
+    per_source: the share of the hits, from 0 to 1 and at least one, that may come of one source; None sets no bound.
+        Off, because many good stores hold a single source. Memories without a source are not bounded.
+    guard: the deadline and the circuit breaker of the encoder; None asks it as it is.
+    recall_unencoded: when the encoder is down, answer by words, names and dates; `RecallResult.degraded` says so. False
+        lets its error through. Down is an encoder that cannot be reached, is too slow, says that it failed, or is
+        left alone by the guard; one that answers with nonsense is not, and its error always comes through.
+    remember_unencoded: when the encoder is down, keep texts without vectors, to be found by their words;
+        `stats().waiting` counts them, and `reembed` encodes them. By default nothing is stored, and its error comes.
     update_rule: how newer statements take the place of older ones; None leaves the ranking as it is.
     ttl: how long a memory lasts that says nothing about it itself, in seconds or as a timedelta; None is for ever.
     redact: makes of each text the one that is stored, encoded and searched, such as `mnemoloom.redaction.Redactor()`;
@@ -244,6 +274,10 @@ class Config:
     token_width: int = 64
     encode_replies: bool = False
     open_namespaces: int = 256
+    per_source: float | None = None
+    guard: Guard | None = field(default_factory=Guard)
+    recall_unencoded: bool = True
+    remember_unencoded: bool = False
     update_rule: UpdateRule | None = field(default_factory=UpdateRule)
     limits: Limits = field(default_factory=Limits)
     ttl: float | timedelta | None = None
@@ -262,5 +296,12 @@ class Config:
             profile_named(self.profile)
         if not (self.update_rule is None or isinstance(self.update_rule, UpdateRule)):
             raise ConfigError(f"Config.update_rule must be an UpdateRule or None; got {self.update_rule!r}")
+        if not (self.guard is None or isinstance(self.guard, Guard)):
+            raise ConfigError(f"Config.guard must be a Guard or None; got {self.guard!r}")
+        for name in ("recall_unencoded", "remember_unencoded"):
+            if not isinstance(getattr(self, name), bool):
+                raise ConfigError(f"Config.{name} must be True or False; got {getattr(self, name)!r}")
+        if self.per_source is not None:
+            _within(self, "per_source", 0.0, 1.0)
         _whole(self, "token_width", 8, 1024)
         _whole(self, "open_namespaces", 1, 1 << 20)

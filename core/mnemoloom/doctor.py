@@ -1,4 +1,4 @@
-"""Is this store well? A list of named checks, and the one repair that loses nothing."""
+"""Is this store well? A list of named checks; `repairing` mends what can be mended."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from mnemoloom.errors import LoomError, NotAStoreError
+from mnemoloom.errors import LoomError
 from mnemoloom.memory import Memory
-from mnemoloom.storage import drop_caches, memories, read_cache
+from mnemoloom.storage import memories, read_cache
+from mnemoloom.storage.cache import intact_caches
 from mnemoloom.storage.facts import CALLER, read_facts
-from mnemoloom.storage.lock import WriterLock
 
-__all__ = ["Check", "Report", "examine", "repair"]
+__all__ = ["Check", "Report", "examine"]
 
 _ROOM = 64 << 20  # bytes: room for the write-ahead log of one large call and a cache
-_LOCK_SECONDS = 0.5
 # SQLite can lose pages in these when two connections checkpoint at the same instant (its "WAL-reset bug")
 _WAL_RESET_BUG = ((3, 7, 0), (3, 51, 2))
 _VECTORS = """
@@ -54,26 +53,6 @@ def examine(path: str | Path) -> Report:
     """Look at the store in a folder, without changing it; damage becomes a check that is not ok."""
     folder = Path(path)
     return Report(path=folder, checks=tuple(_checks(folder)))
-
-
-def repair(path: str | Path) -> tuple[str, ...]:
-    """Drop the caches if one is damaged, so that they are rebuilt; the names of the damaged ones.
-
-    Raises
-    ------
-    NotAStoreError, StoreLockedError: nothing was changed.
-    """
-    folder = Path(path)
-    if not (folder / "store.db").is_file():
-        raise NotAStoreError(f"{folder} holds no store to repair")
-    lock = WriterLock(folder, timeout=_LOCK_SECONDS)  # a writer might be writing a cache
-    try:
-        damaged = tuple(name for name, sound in _caches(folder).items() if not sound)
-        if damaged:
-            drop_caches(folder / "cache")
-    finally:
-        lock.release()
-    return damaged
 
 
 def _checks(folder: Path) -> Iterator[Check]:
@@ -144,7 +123,7 @@ def _truth(memory: Memory, _: Path) -> tuple[bool, str]:
 
 
 def _cached(memory: Memory, folder: Path) -> tuple[bool, str]:
-    found = _caches(folder)
+    found = intact_caches(folder / "cache")
     damaged = sorted(name for name, sound in found.items() if not sound)
     if damaged:
         return False, f"damaged: {', '.join(damaged)}; nothing is lost, repair drops them to be rebuilt"
@@ -179,13 +158,6 @@ def _check_library() -> Check:
     if low <= sqlite3.sqlite_version_info <= high:
         note = "; has SQLite's WAL-reset bug (3.7.0 to 3.51.2), which cannot strike with a single checkpointer, as here"
     return Check(name="sqlite", ok=ok, detail=version + note if ok else f"{version}; 3.37 or newer is needed")
-
-
-def _caches(folder: Path) -> dict[str, bool]:
-    """Every cache by name, and whether an intact file of it is there."""
-    cache = folder / "cache"
-    names = {file.stem for file in cache.iterdir() if file.suffix[1:].isdigit()} if cache.is_dir() else set()
-    return {name: read_cache(cache, name) is not None for name in sorted(names)}
 
 
 def _is_current(memory: Memory, folder: Path, name: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from hashlib import blake2b, sha256
@@ -18,6 +18,7 @@ from mnemoloom.config import Config, Limits
 from mnemoloom.errors import MetadataError, NamespaceError, TextError, ValidationError, VectorError
 from mnemoloom.records import Draft, Tier
 from mnemoloom.redaction import redact_metadata, redact_text
+from mnemoloom.trust import check_trust
 
 __all__ = [
     "CheckedDraft",
@@ -25,6 +26,7 @@ __all__ = [
     "check_draft",
     "check_label",
     "check_moment",
+    "check_name",
     "check_namespace",
     "check_text",
     "check_tier",
@@ -32,6 +34,7 @@ __all__ = [
     "raw_row",
 ]
 
+_MOST_ORIGINS = 10_000
 SHORTEST_VECTOR = 1e-30  # below this, its direction is rounding
 _FIELDS = frozenset(field.name for field in fields(Draft))
 
@@ -53,7 +56,8 @@ class CheckedDraft:
     pinned: bool
     source: str | None
     trust: str
-    expires: int | None
+    expires: int | None = None
+    derived_from: tuple[int | str, ...] = ()
 
 
 def check_draft(value: Draft | Mapping[str, Any] | str, *, config: Config, now: int) -> CheckedDraft:
@@ -84,8 +88,9 @@ def check_draft(value: Draft | Mapping[str, Any] | str, *, config: Config, now: 
         tier=Tier.PERSISTENT if draft.pinned else check_tier(draft.tier),
         pinned=draft.pinned,
         source=_label(draft.source, "source", limits),
-        trust=_label(draft.trust, "trust", limits) or "user",
+        trust=check_trust(draft.trust),
         expires=_end(config.ttl if draft.ttl is None else draft.ttl, now),
+        derived_from=_origins(draft.derived_from),
     )
 
 
@@ -98,7 +103,7 @@ def check_text(text: object, *, config: Config, name: str) -> str:
     return _checked_bytes(redact_text(said, config.redact), limits=config.limits, name=name).decode()
 
 
-def check_label(text: object, *, limits: Limits, name: str) -> str:
+def check_name(text: object, *, limits: Limits, name: str) -> str:
     """`text`, a name that a caller gives, if it can be stored; raises TextError."""
     return _checked_bytes(text, limits=limits, name=name).decode()
 
@@ -140,6 +145,26 @@ def raw_row(vector: Any) -> NDArray[np.float32]:  # noqa: ANN401 - an untrusted 
     if not math.sqrt(np.dot(row.astype(np.float64), row)) > SHORTEST_VECTOR:
         raise VectorError(f"a vector must not be all zeros, nor shorter than {SHORTEST_VECTOR}")
     return row
+
+
+def check_label(label: object, name: str, *, limits: Limits) -> str:
+    """`label` if it may be stored as one; raises ValidationError."""
+    checked = _label(label, name, limits)
+    if checked is None:
+        raise ValidationError(f"{name} must be a string; got None")
+    return checked
+
+
+def _origins(keys: object) -> tuple[int | str, ...]:
+    if isinstance(keys, (str, bytes, Mapping)) or not isinstance(keys, Iterable):
+        raise ValidationError(f"derived_from must be a list of ids; got {type(keys).__name__}")
+    given = tuple(keys)
+    for key in given:
+        if isinstance(key, bool) or not isinstance(key, (int, str)):
+            raise ValidationError(f"derived_from must hold ids (int) or external ids (str); got {type(key).__name__}")
+    if len(given) > _MOST_ORIGINS:
+        raise ValidationError(f"derived_from must hold at most {_MOST_ORIGINS} ids; got {len(given)}")
+    return given
 
 
 def _checked_bytes(text: object, *, limits: Limits, name: str) -> bytes:

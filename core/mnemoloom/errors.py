@@ -27,6 +27,7 @@ LoomError
 ├── EmbedderError (RuntimeError)        the encoder failed
 │   ├── EmbedderMismatchError (ValueError)  not the encoder that the store was written with
 │   ├── EmbedderUnavailableError (ConnectionError)  no server, or the connection broke
+│   │   └── CircuitOpenError            it failed so often that it is left alone for a while
 │   ├── EmbedderTimeoutError (TimeoutError)         no answer within the deadline
 │   └── EmbedderAnswerError (ValueError)            wrong count, width or values
 ├── ChatModelError (RuntimeError)       a chat model failed
@@ -44,6 +45,7 @@ __all__ = [
     "ChatModelError",
     "ChatModelTimeoutError",
     "ChatModelUnavailableError",
+    "CircuitOpenError",
     "ConfigError",
     "CorruptionError",
     "DimensionMismatchError",
@@ -202,6 +204,14 @@ class EmbedderMismatchError(EmbedderError, ValueError):
 
 class EmbedderUnavailableError(EmbedderError, ConnectionError):
     """The encoder's server cannot be reached, or the connection broke."""
+
+
+class CircuitOpenError(EmbedderUnavailableError):
+    """The encoder failed so often that it is not asked for a while; `seconds` says for how long."""
+
+    def __init__(self, message: str, *, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
 
 
 class EmbedderTimeoutError(EmbedderError, TimeoutError):

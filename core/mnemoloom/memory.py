@@ -15,12 +15,13 @@ from mnemoloom.verbs.evidence import EvidenceVerbs
 from mnemoloom.verbs.keeping import KeepingVerbs
 from mnemoloom.verbs.privacy import PrivacyVerbs
 from mnemoloom.verbs.reading import ReadingVerbs
+from mnemoloom.verbs.screening import ScreeningVerbs
 from mnemoloom.verbs.writing import WritingVerbs
 
 __all__ = ["Memory"]
 
 
-class Memory(WritingVerbs, AskingVerbs, ReadingVerbs, KeepingVerbs, EvidenceVerbs, PrivacyVerbs):
+class Memory(WritingVerbs, AskingVerbs, ReadingVerbs, KeepingVerbs, EvidenceVerbs, ScreeningVerbs, PrivacyVerbs):
     """A handle on one namespace of a store; may be shared between threads and event loops.
 
     Make one with `Memory.open`; close it, or use it in a `with` block. Every verb has an async twin whose

@@ -15,7 +15,7 @@ from mnemoloom.chain import Signer
 from mnemoloom.chain.keys import check_key
 from mnemoloom.clock import Clock
 from mnemoloom.config import Config, Durability
-from mnemoloom.errors import ConfigError, CorruptionError, EmbedderMismatchError
+from mnemoloom.errors import ConfigError, EmbedderMismatchError
 from mnemoloom.lexical import Analyzer
 from mnemoloom.ports import Embedder
 from mnemoloom.recall.encoding import Encoding
@@ -23,7 +23,7 @@ from mnemoloom.recall.live import LiveShelf
 from mnemoloom.storage import Store, keys
 from mnemoloom.storage.ciphers import MasterKey, check_encryption_key
 from mnemoloom.storage.encrypting import unlock
-from mnemoloom.storage.facts import StoreFacts, read_fact, read_facts, write_fact
+from mnemoloom.storage.facts import StoreFacts, read_facts, read_store_id, write_fact
 
 __all__ = ["OpenStore"]
 
@@ -59,6 +59,7 @@ class OpenStore:
                 token_width=(facts.token_width if same else None) or config.token_width,
                 width=facts.width if same else None,
                 projection=facts.projection if same else None,
+                guard=config.guard,
             )
         self.analyzer = Analyzer(config.language)
         self._shelves: dict[tuple[str, ...], LiveShelf] = {}
@@ -206,12 +207,9 @@ class OpenStore:
 
 def _identify(store: Store) -> str:
     with store.reading() as connection:
-        known = read_fact(connection, "store_id")
-    if known is not None:
-        try:
-            return known.decode()
-        except (UnicodeDecodeError, AttributeError) as error:
-            raise CorruptionError(f"table meta of the store is damaged: {error!r}") from error
+        known = read_store_id(connection)
+    if known:
+        return known
     name = secrets.token_hex(16)
 
     def work(connection: sqlite3.Connection) -> None:

@@ -45,10 +45,11 @@ class Draft:
     metadata: a JSON object.
     external_id: the caller's own id; remembering the same one again replaces the memory.
     vector: shape (d,), if the caller has already encoded the text.
-    source, trust: where it came from and how far it is trusted; they never change afterwards.
-    ttl: seconds, or a timedelta, from now on until it ends: then nothing shows it any more, pinned or not, and the
-        next write or `purge` erases it. Default: `Config.ttl`; `math.inf` is for ever.
+    source, trust: where it came from, and how far it is trusted: web, import, tool, model, user or system, from the
+         least to the most. They never change afterwards.
     tier: `Tier.COLD` keeps it out of ordinary recall.
+    derived_from: the memories, by id or external id, that this one was made of, such as those a summary sums up. It
+        is trusted no further than the least of them, and `remove_source` and `erase` take it along with them.
     """
 
     text: str
@@ -63,6 +64,7 @@ class Draft:
     tier: Tier = Tier.LONG_TERM
     pinned: bool = False
     ttl: float | timedelta | None = None
+    derived_from: Sequence[int | str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -174,6 +176,14 @@ class Hit:
     def external_id(self) -> str | None:
         return self.record.external_id
 
+    @property
+    def source(self) -> str | None:
+        return self.record.source
+
+    @property
+    def trust(self) -> str:
+        return self.record.trust
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class RecallResult(Sequence[Hit]):
@@ -184,6 +194,8 @@ class RecallResult(Sequence[Hit]):
     answer, when half of all questions have one. It detects questions about other people's lives (AUROC .92–.96) and
     about the wrong person (.77), and hardly those for a detail that a remembered event lacks (.63).
     `about_someone_else`: what fits was said by another than the speaker whom the query names.
+    `degraded`: why the query could not be encoded although it should have been, so that the ranking goes by words,
+    names and dates alone; None when nothing is missing.
     """
 
     query: str
@@ -192,6 +204,7 @@ class RecallResult(Sequence[Hit]):
     hits: tuple[Hit, ...]
     confidence: float
     about_someone_else: bool
+    degraded: str | None = None
 
     def __repr__(self) -> str:
         found = ", ".join(f"#{hit.id} {hit.score:.3f} {hit.text[:40]!r}" for hit in self.hits)

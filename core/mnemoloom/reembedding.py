@@ -121,7 +121,7 @@ def learn_projection(store: Store, encoding: Encoding, *, width: int, encode_rep
 
     Raises EmbedderError if the encoder shows no tokens, or the store has too few to learn from.
     """
-    embedder = encoding.embedder
+    embedder = encoding.asked
     if not isinstance(embedder, TokenEmbedder):
         raise EmbedderError(f"{encoding.identity} shows no token vectors to learn a projection from")
     with store.reading() as connection:

@@ -6,17 +6,17 @@ import logging
 import secrets
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from mnemoloom.chain import Signer
 from mnemoloom.chain.anchors import SALT_BYTES
 from mnemoloom.config import Config
 from mnemoloom.drafts import CheckedDraft
-from mnemoloom.errors import DimensionMismatchError, StorageFailure, UnknownMemoryError
+from mnemoloom.errors import DimensionMismatchError, EmbedderError, StorageFailure, UnknownMemoryError
 from mnemoloom.filters import Filter
 from mnemoloom.recall.calibration import Calibration, forget_threshold, keep_threshold
-from mnemoloom.recall.encoding import Encoding
+from mnemoloom.recall.encoding import Encoding, is_down
 from mnemoloom.recall.engine import SUPERSEDES
 from mnemoloom.recall.live import LiveShelf, entry_of
 from mnemoloom.recall.looking import matching_ids
@@ -27,10 +27,14 @@ from mnemoloom.storage import Store, memories
 from mnemoloom.storage.calls import answer_of, keep_answer
 from mnemoloom.storage.encrypting import destroy_namespace
 from mnemoloom.storage.facts import CALLER, StoreFacts, read_facts, write_fact
+from mnemoloom.storage.lineage import derive, descendants, origins_of
 from mnemoloom.storage.memories import NewMemory, StoredPayload
 from mnemoloom.storage.vault import Vault
+from mnemoloom.trust import least_trusted
 
 __all__ = ["Existing", "Missing", "Writer"]
+
+_LOG = logging.getLogger(__name__)
 
 Existing = Literal["replace", "skip"]
 Missing = Literal["refuse", "skip"]
@@ -158,15 +162,19 @@ class Writer:
         self.sweep()
         return count
 
-    def erase(self, condition: Filter | None, *, now: int) -> int:
-        """Remove every memory that fits, all or none, and everything derived from them; how many that were."""
+    def erase(self, condition: Filter | None, *, derived: bool, now: int) -> int:
+        """Remove every memory that fits, all or none; how many that were.
+
+        derived: with all memories that were derived from them. Caches of anything are dropped.
+        """
 
         def work(connection: sqlite3.Connection) -> int:
             number = self._live.number(connection)
             if number is None:
                 return 0
             self.end(connection, now)
-            found = [int(memory) for memory in matching_ids(connection, number, condition)]
+            found = matching_ids(connection, number, condition, isolated=None).tolist()
+            found = descendants(connection, found) if derived else found
             for memory in found:
                 memories.delete(connection, number, memory, now=now, signer=self._signer)
             self._live.drop_cache()
@@ -249,7 +257,13 @@ class Writer:
             known = memories.payload_vectors(connection, number, wanted) if number is not None else {}
         found = {pointer: kept for pointer, kept in known.items() if kept.encoder == self._encoding.identity}
         missing = [pointer for pointer in wanted if pointer not in found]
-        encoded = self._encoding.texts([wanted[pointer] for pointer in missing])
+        try:
+            encoded = self._encoding.texts([wanted[pointer] for pointer in missing])
+        except (EmbedderError, ConnectionError, TimeoutError) as error:
+            if not (self._config.remember_unencoded and is_down(error)):
+                raise
+            _LOG.warning("%d texts are kept without vectors: %s", len(missing), type(error).__name__)
+            return found
         for pointer, (row, codes) in zip(missing, encoded, strict=True):
             tokens = None if codes is None else codes.tobytes()
             found[pointer] = StoredPayload(row.astype("<f4").tobytes(), tokens, self._encoding.identity)
@@ -277,11 +291,22 @@ class Writer:
         payload_of = [self._payload_of(draft, payloads) for draft in chosen]
         self._settle_width(connection, payload_of)
         counts = [shelf.count_terms(draft.text) for draft in chosen]
+        origins = [origins_of(connection, number, draft.derived_from) for draft in chosen]
         new = [
-            _new_memory(draft, payload, shelf.measure_surprise(count), now)
-            for draft, payload, count in zip(chosen, payload_of, counts, strict=True)
+            _new_memory(
+                replace(draft, expires=_first((draft.expires, memories.first_end(connection, made_of))))
+                if made_of
+                else draft,
+                payload,
+                shelf.measure_surprise(count),
+                least_trusted([draft.trust, *trusts]),
+                now,
+            )
+            for draft, payload, count, (made_of, trusts) in zip(chosen, payload_of, counts, origins, strict=True)
         ]
         ids, kept, poorer = memories.insert(connection, number, self._live.labels, new, signer=self._signer)
+        for memory, (found, _) in zip(ids, origins, strict=True):
+            derive(connection, number, memory, found, now=now, signer=self._signer)
         encoded = memories.update_vectors(connection, number, poorer, now=now, signer=self._signer)
         facts = read_facts(connection)
         entries = [
@@ -337,8 +362,8 @@ class Writer:
     def _rows_of(
         self, connection: sqlite3.Connection, number: int, ids: Iterable[int], facts: StoreFacts
     ) -> list[ShelfEntry]:
-        rows = (next(memories.scan(connection, number, after=each - 1, until=each)) for each in ids)
-        return [self._as_entry(row, facts) for row in rows]
+        found = (next(memories.scan(connection, number, after=each - 1, until=each), None) for each in ids)
+        return [self._as_entry(row, facts) for row in found if row is not None]  # None: in quarantine
 
     def _as_entry(self, row: tuple[Any, ...], facts: StoreFacts) -> ShelfEntry:
         return entry_of(row, facts, encode_replies=self._config.encode_replies)
@@ -368,7 +393,7 @@ class Writer:
                 write_fact(connection, "encoder", str(encoder).encode())
 
 
-def _new_memory(draft: CheckedDraft, payload: StoredPayload, surprise: float, now: int) -> NewMemory:
+def _new_memory(draft: CheckedDraft, payload: StoredPayload, surprise: float, trust: str, now: int) -> NewMemory:
     return NewMemory(
         text=draft.text,
         pointer=draft.pointer,
@@ -385,11 +410,16 @@ def _new_memory(draft: CheckedDraft, payload: StoredPayload, surprise: float, no
         pinned=draft.pinned,
         created=now,
         source=draft.source,
-        trust=draft.trust,
+        trust=trust,
         surprise=surprise,
         salt=secrets.token_bytes(SALT_BYTES),
         expires=draft.expires,
     )
+
+
+def _first(ends: Iterable[int | None]) -> int | None:
+    """The first of some moments, None if there is none."""
+    return min((end for end in ends if end is not None), default=None)
 
 
 def _nothing() -> None:

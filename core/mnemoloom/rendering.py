@@ -12,12 +12,12 @@ import math
 import re
 import secrets
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from mnemoloom.errors import ValidationError
 from mnemoloom.records import Hit, Record
 
-__all__ = ["MEMORY_RULES", "estimated_tokens", "fenced", "fitting", "unfenced"]
+__all__ = ["MEMORY_RULES", "estimated_tokens", "fenced", "fenced_text", "fitting", "unfenced"]
 
 MEMORY_RULES = (
     "The user's message begins with what you remember: "
@@ -26,6 +26,9 @@ MEMORY_RULES = (
     "ones. If nothing you remember answers a question about the past, say that you do not know."
 )
 
+_FOUND = frozenset({"web", "import", "tool"})
+_FIELD = re.compile(r"\{(?=[^{}\":]+\})")  # of a prompt template, such as {context}: it would be filled in
+_MARK = re.compile(r"\[(?=/?[A-Za-z_]*[A-Z]{2}[A-Za-z_]*\])")  # of a chat template, such as [INST]: a control token
 _LONGEST = 4000  # characters of a memory
 _TAGS = frozenset("<>&`")
 _HIDDEN = ("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp")
@@ -39,9 +42,21 @@ _FENCE_LINES = "[begin memories-0123456789abcdef]\n\n[end memories-0123456789abc
 
 
 def fenced(memories: Iterable[Record]) -> str:
-    """The memories, one JSON object a line, between two lines that nobody can guess."""
+    """The memories, one JSON object a line, between two lines that nobody can guess.
+
+    Where a memory was found by others (`trust` is web, import or tool), the object says so.
+    """
+    return _between_fences(map(_line, memories))
+
+
+def fenced_text(text: str) -> str:
+    """A text of others as one JSON object on one line, between two lines that nobody can guess; it is not cut."""
+    return _between_fences([_object({"text": text})])
+
+
+def _between_fences(lines: Iterable[str]) -> str:
     name = f"memories-{secrets.token_hex(8)}"
-    return "\n".join([f"[begin {name}]", *map(_line, memories), f"[end {name}]"])
+    return "\n".join([f"[begin {name}]", *lines, f"[end {name}]"])
 
 
 def unfenced(text: str) -> str:
@@ -116,8 +131,13 @@ def _unseen(passage: Sequence[Record], seen: dict[int, Record]) -> list[Record]:
 
 def _line(record: Record) -> str:
     text = record.text if len(record.text) <= _LONGEST else record.text[:_LONGEST] + "…"
-    value = {"time": record.time.isoformat(timespec="minutes"), "speaker": record.speaker, "text": text}
-    return "".join(map(_escaped, json.dumps(value, ensure_ascii=False)))
+    value = {"time": record.time.isoformat(timespec="minutes"), "speaker": record.speaker}
+    return _object(value | ({"trust": record.trust} if record.trust in _FOUND else {}) | {"text": text})
+
+
+def _object(value: Mapping[str, str | None]) -> str:
+    shown = "".join(map(_escaped, json.dumps(value, ensure_ascii=False)))
+    return _MARK.sub(r"\\u005b", _FIELD.sub(r"\\u007b", shown))
 
 
 def _escaped(character: str) -> str:

@@ -24,6 +24,7 @@ class Stats:
     """Counts and sizes.
 
     memories, tiers, speakers, sessions, encoded, profile: of this namespace. The rest: of the whole store.
+    quarantined: memories of this namespace that are hidden, and not counted among the others.
     waiting: texts that the open embedder has not encoded. bytes: of all files. anchor: of the newest log entry.
     """
 
@@ -41,6 +42,7 @@ class Stats:
     anchor: str
     bytes: int
     sqlite: str
+    quarantined: int = 0
 
 
 def gather(opened: OpenStore, live: LiveShelf) -> Stats:
@@ -66,6 +68,7 @@ def gather(opened: OpenStore, live: LiveShelf) -> Stats:
             anchor=anchor_of(bytes.fromhex(anchor)) if anchor else "",
             bytes=_size(opened.store.folder),
             sqlite=sqlite3.sqlite_version,
+            quarantined=memories.count_isolated(connection, number),
         )
 
 

@@ -13,12 +13,11 @@ import secrets
 import shutil
 import sqlite3
 import tempfile
-from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -28,7 +27,7 @@ import numpy as np
 from mnemoloom.bundle import BundleReader, BundleWriter, disk_errors
 from mnemoloom.chain.anchors import SALT_BYTES
 from mnemoloom.config import Config
-from mnemoloom.drafts import check_draft
+from mnemoloom.drafts import check_draft, check_label
 from mnemoloom.errors import (
     CorruptionError,
     DimensionMismatchError,
@@ -39,7 +38,9 @@ from mnemoloom.errors import (
 from mnemoloom.recall.engine import SUPERSEDES
 from mnemoloom.storage import memories
 from mnemoloom.storage.facts import CALLER, StoreFacts, read_facts, write_fact
+from mnemoloom.storage.lineage import DERIVED, derive, lineage
 from mnemoloom.storage.memories import NewMemory, StoredPayload
+from mnemoloom.storage.quarantine import isolate
 
 if TYPE_CHECKING:
     from mnemoloom.opened import OpenStore
@@ -52,15 +53,16 @@ Progress = Callable[[int, int], None]
 
 _LINES = """
 SELECT m.id, p.text, m.speaker, m.session, m.time, m.created, u.accessed, m.metadata, m.tier, m.pinned, m.external_id,
-       m.source, m.trust, m.surprise, p.id, p.vector, p.variant, p.encoder, p.tokens, m.expires,
-       (SELECT count(*) FROM memories o WHERE o.payload = p.id) > 1
+       m.source, m.trust, m.surprise, p.id, p.vector, p.variant, p.encoder, p.tokens, p.pointer, m.expires,
+       (SELECT count(*) FROM memories o WHERE o.payload = p.id) > 1, m.id IN (SELECT memory FROM quarantine)
 FROM memories m JOIN payloads p ON p.id = m.payload LEFT JOIN usage u ON u.memory = m.id
 WHERE m.namespace = ? AND (m.expires IS NULL OR m.expires > now_ms()) ORDER BY m.id
 """
 _LINKS = """
-SELECT l.source, l.kind, l.target FROM links l JOIN memories m ON m.id = l.source WHERE m.namespace = ?
-ORDER BY l.source, l.kind, l.target
+SELECT l.source, l.kind, l.target FROM links l JOIN memories m ON m.id = l.source
+WHERE m.namespace = ? AND l.kind <> ?
 """
+_ONE_LINE = _LINES.replace("ORDER BY m.id", "AND m.id = ?")
 _BATCH = 256  # memories
 _BATCH_BYTES = 8 << 20  # of texts, vectors and codes
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -92,13 +94,16 @@ class ImportReport:
     links: int = 0
 
 
-def export_bundle(memory: Handle, folder: str | Path, *, progress: Progress | None = None) -> ExportReport:
+def export_bundle(
+    memory: Handle, folder: str | Path, *, progress: Progress | None = None, only: Sequence[int] | None = None
+) -> ExportReport:
     """Write the memories of a namespace to a new folder; nothing is left behind when it fails.
 
     Parameters
     ----------
     folder: where the bundle goes; must not exist, or be an empty folder.
     progress: called with (done, total).
+    only: the ids of the memories to write, rising; all of the namespace's otherwise.
 
     Raises
     ------
@@ -111,7 +116,7 @@ def export_bundle(memory: Handle, folder: str | Path, *, progress: Progress | No
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
         try:
-            report = _write(memory, partial, target, progress)
+            report = _write(memory, partial, target, progress, only)
             if target.exists():
                 target.rmdir()  # Windows does not rename onto a folder, not even an empty one
             os.rename(partial, target)
@@ -168,7 +173,9 @@ def import_bundle(
 # -- out ----------------------------------------------------------------------------------------------
 
 
-def _write(memory: Handle, partial: Path, target: Path, progress: Progress | None) -> ExportReport:
+def _write(
+    memory: Handle, partial: Path, target: Path, progress: Progress | None, only: Sequence[int] | None
+) -> ExportReport:
     noted, superseded = memory._live.accessed(), memory._live.superseded()
     with ExitStack() as stack:
         connection = stack.enter_context(memory._opened.store.snapshot())
@@ -176,16 +183,21 @@ def _write(memory: Handle, partial: Path, target: Path, progress: Progress | Non
         writer = stack.enter_context(BundleWriter(partial, token_width=facts.token_width or 0))
         number = memories.namespace_number(connection, memory.namespace)
         total = sum(memories.tier_counts(connection, number or 0).values())
+        total = total + memories.count_isolated(connection, number or 0) if only is None else len(only)
         shared: dict[int, tuple[int, tuple[int, int] | None]] = {}
-        line_of: dict[int, int] = {}
-        for row in connection.execute(_LINES, (number or 0,)):
-            writer.add_line(_line(row, facts, writer, shared, noted))
-            line_of[row[0]] = writer.memories
+        origins = _origins(connection) if only is None else {}  # the links of a damaged store may not be readable
+        lines: dict[int, int] = {}  # memory to line, counted from 1
+        rows = connection.execute(_LINES, (number or 0,)) if only is None else _each(connection, number or 0, only)
+        for row in rows:
+            lines[row[0]] = writer.memories + 1
+            made_of = [lines[each] for each in origins.get(row[0], ()) if each in lines]
+            marks = _marks(isolated=bool(row[-1]), origins=made_of)
+            writer.add_line(_line(row[:-1], facts, writer, shared, noted) | marks)
             if progress and (writer.memories % _BATCH == 0 or writer.memories == total):
                 progress(writer.memories, total)
-        for start, kind, end in _links(connection, number or 0, superseded):
-            if start in line_of and end in line_of:
-                writer.add_link(line_of[start], kind, line_of[end])
+        for start, kind, end in _links(connection, number or 0, superseded) if only is None else ():
+            if start in lines and end in lines:
+                writer.add_link(lines[start], kind, lines[end])
         size = writer.finish(encoder=facts.encoder, width=facts.width, projection=facts.projection)
         return ExportReport(
             folder=target,
@@ -200,9 +212,30 @@ def _write(memory: Handle, partial: Path, target: Path, progress: Progress | Non
 def _links(
     connection: sqlite3.Connection, number: int, noted: frozenset[tuple[int, int]]
 ) -> list[tuple[int, str, int]]:
-    """What is linked in a namespace, also as far as it is only noted yet; in a fixed order."""
-    stored = {tuple(row) for row in connection.execute(_LINKS, (number,))}
+    """What is linked in a namespace, also as far as it is only noted yet; in a fixed order.
+
+    Lineage is left out: the lines of the memories tell it.
+    """
+    stored = {tuple(row) for row in connection.execute(_LINKS, (number, DERIVED))}
     return sorted(stored | {(newer, SUPERSEDES, older) for newer, older in noted})
+
+
+def _origins(connection: sqlite3.Connection) -> dict[int, list[int]]:
+    """What each memory was derived from, ascending."""
+    found: dict[int, list[int]] = {}
+    for memory, origin in sorted(lineage(connection)):
+        found.setdefault(memory, []).append(origin)
+    return found
+
+
+def _marks(*, isolated: bool, origins: list[int]) -> dict[str, Any]:
+    return ({"quarantined": True} if isolated else {}) | ({"derived_from": origins} if origins else {})
+
+
+def _each(connection: sqlite3.Connection, number: int, ids: Sequence[int]) -> Iterator[tuple[Any, ...]]:
+    """The rows of `_LINES` of some memories, each looked up by itself: those between may not be readable."""
+    for memory in ids:
+        yield from connection.execute(_ONE_LINE, (number, memory))
 
 
 def _line(
@@ -214,11 +247,13 @@ def _line(
 ) -> dict[str, Any]:
     """A row of `_LINES` as an object; its vector and codes go to their files when they come up first."""
     memory, text, speaker, session, time, created, accessed, metadata, tier, pinned, external_id = row[:11]
-    source, trust, surprise, payload, vector, variant, encoder, codes, expires, is_shared = row[11:]
+    source, trust, surprise, payload, vector, variant, encoder, codes, pointer, expires, is_shared = row[11:]
     # Vectors of an encoder that the store has left behind compare with nothing, there as here.
     usable = vector is not None and facts.usable(encoder) and len(vector) == 4 * (facts.width or 0)
     place = shared.get(payload)
     try:
+        if sha256(text.encode()).digest() != pointer:
+            raise ValueError("its text is not the one that was remembered")
         if usable and place is None:
             place = (writer.add_row(vector), None if codes is None else writer.add_codes(codes))
             if is_shared:
@@ -243,8 +278,8 @@ def _line(
             "tokens": list(place[1]) if place and place[1] else None,
             "expires": _iso(expires),
         }
-    except (ValueError, OverflowError) as error:
-        raise CorruptionError(f"memory {memory} holds values that cannot be read: {error}") from error
+    except (ValueError, OverflowError, TypeError, AttributeError) as error:
+        raise CorruptionError(f"memory {memory} is damaged: {error}") from error
 
 
 # -- in -----------------------------------------------------------------------------------------------
@@ -300,9 +335,13 @@ def _mismatch(stored: str, offered: str, what: str) -> EmbedderMismatchError:
 
 @dataclass(frozen=True, slots=True)
 class _Line:
+    """A line as a memory to store; `origins` are the numbers of the lines that it was derived from."""
+
     number: int
     memory: NewMemory
     accessed: int | None
+    isolated: bool
+    origins: tuple[int, ...]
 
     @property
     def size(self) -> int:
@@ -361,8 +400,8 @@ class _Intake:
         self._rows = _Rows(bundle)
         self._now = opened.now()
         self._unnamed: dict[bytes, dict[_Event, list[int]]] = {}
+        self._ids: dict[int, int] = {}  # line to memory
         self._replaced = self._skipped = self._added = 0
-        self._stands = array("q")  # for each line the memory that stands for it, 0 for none
 
     def run(self, existing: Conflict, progress: Progress | None) -> ImportReport:
         limits, known = self._opened.config.limits, self._bundle.manifest
@@ -394,7 +433,9 @@ class _Intake:
         """Join the memories that stand for the lines of the bundle as those are; how many links that were."""
         by_kind: dict[str, list[tuple[int, int]]] = {}
         for source, kind, target in self._bundle.links():
-            pair = (self._stands[source - 1], self._stands[target - 1])
+            if kind == DERIVED:
+                raise ImportFormatError(f"links.jsonl: a link cannot be of kind {DERIVED!r}; the memories tell it")
+            pair = (self._ids.get(source, 0), self._ids.get(target, 0))
             if all(pair):
                 by_kind.setdefault(kind, []).append(pair)
         for kind, pairs in by_kind.items():
@@ -407,21 +448,26 @@ class _Intake:
                 number,
                 _new_memory(value, self._rows, self._bundle.manifest.encoder, self._opened.config),
                 _moment(value, "accessed"),
+                _is_isolated(value),
+                _lines_before(value, number),
             )
         except ValidationError as error:
             raise ImportFormatError(f"memories.jsonl line {number}: {error}") from error
 
     def _store(self, batch: list[_Line], existing: Conflict) -> None:
-        self._stands.extend([0] * len(batch))
         wanted = self._resolve(batch, existing)
         new = [line.memory for line in wanted]
         signer = self._opened.signer
         ids, _, poorer = memories.insert(self._connection, self._number, self._labels, new, signer=signer)
         memories.update_vectors(self._connection, self._number, poorer, now=self._now, signer=signer)
+        self._ids.update((line.number, memory) for line, memory in zip(wanted, ids, strict=True))
+        for line, memory in zip(wanted, ids, strict=True):
+            origins = sorted({self._ids[each] for each in line.origins if each in self._ids})
+            derive(self._connection, self._number, memory, origins, now=self._now, signer=signer)
+        hidden = [memory for line, memory in zip(wanted, ids, strict=True) if line.isolated]
+        isolate(self._connection, self._number, hidden, now=self._now, signer=signer)
         seen = [(memory, line.accessed) for memory, line in zip(ids, wanted, strict=True)]
         memories.touch(self._connection, [(memory, moment) for memory, moment in seen if moment is not None])
-        for memory, line in zip(ids, wanted, strict=True):
-            self._stands[line.number - 1] = memory
         self._added += len(ids)
 
     def _resolve(self, batch: list[_Line], existing: Conflict) -> list[_Line]:
@@ -448,7 +494,7 @@ class _Intake:
                     f"memories.jsonl line {line.number}: this namespace has a memory with external_id {name!r} already"
                 )
             elif existing == "skip":
-                self._stands[line.number - 1] = memory
+                self._ids[line.number] = memory
                 self._skipped += 1
             else:
                 memories.delete(self._connection, self._number, memory, now=self._now, signer=self._opened.signer)
@@ -468,10 +514,10 @@ class _Intake:
 
 def _new_memory(value: dict[str, Any], rows: _Rows, encoder: str | None, config: Config) -> NewMemory:
     """A line as a memory to store; what redaction changes loses its vector. Raises ValidationError, RedactionError."""
-    names = ("text", "speaker", "session", "metadata", "external_id", "source", "trust", "tier", "pinned")
+    names = ("text", "speaker", "session", "metadata", "external_id", "source", "tier", "pinned")
     draft = check_draft({name: value[name] for name in names}, config=config, now=0)
-    if value["trust"] is None:
-        raise ImportFormatError("trust must be a string; got None")
+    # a store from before the vocabulary has others
+    trust = check_label(value["trust"], "trust", limits=config.limits)
     surprise = value["surprise"]
     if type(surprise) not in (int, float) or not isfinite(surprise) or surprise < 0:
         raise ImportFormatError(f"surprise must be a finite number from 0; got {surprise!r}")
@@ -500,11 +546,25 @@ def _new_memory(value: dict[str, Any], rows: _Rows, encoder: str | None, config:
         pinned=draft.pinned,
         created=created,
         source=draft.source,
-        trust=draft.trust,
+        trust=trust,
         surprise=float(surprise),
         salt=secrets.token_bytes(SALT_BYTES),
         expires=_moment(value, "expires"),
     )
+
+
+def _is_isolated(value: dict[str, Any]) -> bool:
+    if value.get("quarantined", True) is not True:
+        raise ImportFormatError("quarantined must be true, or left out")
+    return "quarantined" in value
+
+
+def _lines_before(value: dict[str, Any], number: int) -> tuple[int, ...]:
+    """The numbers of earlier lines that a line names as its origins."""
+    named = value.get("derived_from", [])
+    if not isinstance(named, list) or any(type(each) is not int or not 0 < each < number for each in named):
+        raise ImportFormatError("derived_from must be a list of the numbers of earlier lines")
+    return tuple(named)
 
 
 def _check_encoder(claimed: object, encoder: str | None, vector: bytes | None, variant: bytes) -> None:

@@ -75,9 +75,10 @@ class MnemoloomMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
     scope: whose memories a run may use: labels, with placeholders such as "{user_id}" that the run fills in, or a
         function of the runtime. A run that does not name its user is refused; there is no default one. On Python 3.10
         LangGraph does not tell coroutines the run's configuration: there `ainvoke` and its like need the context.
-    k, max_tokens, count_tokens, min_confidence, expand, profile, where, tags: as in `Recollection`: how many memories
-        are recalled, how many tokens they may take up, how sure memory must be, how many neighbours come along, and
-        the tags under which callbacks and traces see it.
+    k, max_tokens, count_tokens, min_confidence, min_trust, per_source, expand, profile, where, tags: as in
+        `Recollection`: how many memories are recalled, how many tokens they may take up, how sure memory must be, how
+        far they must be trusted, how much one source may show, how many neighbours come along, and the tags under
+        which callbacks and traces see it.
     remember_user, remember_assistant: whether what they say is remembered.
     user, assistant: the speakers under whom it is.
     tools: further tools for the agent, such as those of `create_memory_tools`.
@@ -104,6 +105,8 @@ class MnemoloomMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
         profile: str | Profile | None = None,
         where: Filter | Mapping[Any, Any] | None = None,
         tags: Sequence[str] = ("mnemoloom",),
+        min_trust: str | None = None,
+        per_source: float | None = None,
         remember_user: bool = True,
         remember_assistant: bool = True,
         user: str = "user",
@@ -124,6 +127,8 @@ class MnemoloomMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
             profile=profile,
             where=where,
             tags=tuple(tags),
+            min_trust=min_trust,
+            per_source=per_source,
         )
         self._remember_user, self._remember_assistant = remember_user, remember_assistant
         self._user, self._assistant = user, assistant

@@ -17,6 +17,7 @@ from mnemoloom.drafts import check_count
 from mnemoloom.errors import ConfigError
 from mnemoloom.filters import Filter, conjoin, parse_filter, where
 from mnemoloom.rendering import fenced, fitting
+from mnemoloom.trust import check_trust
 
 from .hits import as_document
 
@@ -36,6 +37,7 @@ class Recollection:
     max_tokens: how many tokens the memories may take up; None sets no bound. They are counted by `count_tokens`, or
         else estimated at four bytes a token.
     min_confidence: 0 to 1, or "calibrated"; show nothing if memory is less likely than that to hold an answer.
+    min_trust, per_source: as in `Memory.recall`: how far a memory must be trusted, and how much one source may show.
     expand: attach up to this many neighbours of the session to each memory.
     profile, where: as in `Memory.recall`.
     tags: of the run that callbacks and traces see.
@@ -49,6 +51,8 @@ class Recollection:
     profile: str | Profile | None = None
     where: Filter | Mapping[Any, Any] | None = None
     tags: tuple[str, ...] = ("mnemoloom",)
+    min_trust: str | None = None
+    per_source: float | None = None
 
     def __post_init__(self) -> None:
         check_count(self.k, "k", low=1)
@@ -59,6 +63,13 @@ class Recollection:
         number = isinstance(sure, (int, float)) and not isinstance(sure, bool)
         if not (sure in (None, "calibrated") or (number and 0.0 <= self.min_confidence <= 1.0)):  # type: ignore[operator]
             raise ConfigError(f"min_confidence must be in [0, 1], 'calibrated' or None; got {sure!r}")
+        if self.min_trust is not None:
+            check_trust(self.min_trust, name="min_trust")
+        share: object = self.per_source
+        if share is not None and (
+            isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 <= share <= 1
+        ):
+            raise ConfigError(f"per_source must be in [0, 1] or None; got {share!r}")
         parse_filter(self.where)
         object.__setattr__(self, "tags", tuple(self.tags))
 
@@ -108,8 +119,9 @@ class Recollection:
         if visible:
             condition = conjoin(condition, where("external_id").not_in(list(visible)[-_MOST_EXCLUDED:]))
         options = {"asker": asker, "where": condition, "expand": self.expand, "profile": self.profile}
-        # unless it is asked for, the memory need not be able to tell its confidence
-        return options if self.min_confidence is None else {**options, "min_confidence": self.min_confidence}
+        # unless they are asked for, the memory need not know of them
+        asked = {name: getattr(self, name) for name in ("min_confidence", "min_trust", "per_source")}
+        return options | {name: value for name, value in asked.items() if value is not None}
 
     def _shown(self, result: RecallResult | None, visible: Collection[str]) -> str:
         hidden = frozenset(visible)

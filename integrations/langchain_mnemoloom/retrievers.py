@@ -131,7 +131,8 @@ class _Call:
     def is_answered_by(self, result: RecallResult) -> bool:
         """Take in a result; whether asking for more could not change the answer."""
         enough = [hit for hit in result if self._min_score is None or hit.score >= self._min_score]
-        documents = [as_document(hit, about={"confidence": result.confidence}) for hit in enough]
+        about = {"confidence": result.confidence} | ({"degraded": result.degraded} if result.degraded else {})
+        documents = [as_document(hit, about=about) for hit in enough]
         keeps = self._filter.keeps
         self.documents = [each for each in documents if keeps is None or keeps(each)][: self._k]
         exhausted = len(enough) < self.asks or self.asks >= self._most

@@ -5,7 +5,7 @@ What is found is handed over as data, fenced and escaped.
 """
 
 # No `from __future__ import annotations`: older langchain-core looks for the type of `runtime`, not for its name.
-from collections.abc import Awaitable, Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -17,6 +17,7 @@ from mnemoloom import Memory, RecallResult
 from mnemoloom.drafts import check_count
 from mnemoloom.errors import ConfigError, EmbedderError, StoreError, UnknownMemoryError, ValidationError
 from mnemoloom.rendering import fenced
+from mnemoloom.trust import check_trust
 
 from .hits import facts_of
 from .scope import PER_USER, Scope, check_scope, memory_for
@@ -66,6 +67,7 @@ def create_memory_tools(
     k: int = 5,
     min_score: float | None = None,
     min_confidence: float | Literal["calibrated"] | None = None,
+    min_trust: str | None = None,
     names: Collection[MemoryToolName] = _NAMES,
 ) -> list[BaseTool]:
     """The tools, for `create_agent(model, tools=create_memory_tools(memory), context_schema=MemoryContext)`.
@@ -78,6 +80,8 @@ def create_memory_tools(
     k: how many memories a search returns unless the model asks for another number.
     min_score: leave out memories that score less.
     min_confidence: find nothing unless memory holds an answer with this probability (0 to 1, or "calibrated").
+    min_trust: find nothing that is trusted less: web, import, tool, model, user or system. What the model saves itself
+        is trusted as `model`.
     names: which tools to make.
 
     A tool that cannot do what the model asked for says so in its answer. ScopeError is raised out of the agent:
@@ -88,12 +92,16 @@ def create_memory_tools(
     ConfigError, ValidationError: a scope, a name or a count that cannot be.
     """
     scope, k = check_scope(scope), check_count(k, "k", low=1, high=_MOST)
+    if min_trust is not None:
+        check_trust(min_trust, name="min_trust")
     unknown = [name for name in names if name not in _NAMES]
     if unknown or not names or isinstance(names, str):
         raise ConfigError(f"names must be some of {', '.join(_NAMES)}; got {names!r}")
     made: dict[MemoryToolName, Callable[[], BaseTool]] = {
         "save_memory": lambda: _save_tool(memory, scope),
-        "search_memory": lambda: _search_tool(memory, scope, k, min_score, min_confidence),
+        "search_memory": lambda: _search_tool(
+            memory, scope, k, min_score, {"min_confidence": min_confidence, "min_trust": min_trust}
+        ),
         "update_memory": lambda: _update_tool(memory, scope),
         "forget_memory": lambda: _forget_tool(memory, scope),
     }
@@ -125,19 +133,19 @@ def _search_tool(
     scope: Scope,
     k: int,
     min_score: float | None,
-    min_confidence: float | Literal["calibrated"] | None,
+    least: Mapping[str, Any],
 ) -> BaseTool:
     usual = k
 
     def search_memory(query: str, k: int | None = None, runtime: Runtime = None) -> Found:  # type: ignore[assignment]
         mine = memory_for(memory, scope, runtime)
         with _told_to_the_model():
-            return _found(mine.recall(query, k or usual, min_confidence=min_confidence), min_score)
+            return _found(mine.recall(query, k or usual, **least), min_score)
 
     async def asearch_memory(query: str, k: int | None = None, runtime: Runtime = None) -> Found:  # type: ignore[assignment]
         mine = memory_for(memory, scope, runtime)
         with _told_to_the_model():
-            return _found(await mine.arecall(query, k or usual, min_confidence=min_confidence), min_score)
+            return _found(await mine.arecall(query, k or usual, **least), min_score)
 
     return _tool(
         search_memory,

@@ -129,13 +129,18 @@ class MnemoloomVectorStore(VectorStore):
         metadatas: list[dict[str, Any]] | None = None,
         *,
         ids: list[str | None] | list[str] | None = None,
+        source: str | None = None,
+        trust: str = "user",
         **_: Any,  # noqa: ANN401 - of other stores
     ) -> list[str]:
         """Add texts, all or none; their ids in order. A text without an id gets a new one.
 
+        `source` and `trust` say where they come from and how far that is trusted ("web", "import", …), as in
+        `Memory.remember`: `memory.remove_source` then takes them away again.
+
         Raises ValidationError (a ValueError) for lists of different lengths, and for what cannot be stored.
         """
-        drafts = _drafts(texts, metadatas, ids)
+        drafts = _drafts(texts, metadatas, ids, source=source, trust=trust)
         self.memory.remember_many(drafts)
         return [str(draft.external_id) for draft in drafts]
 
@@ -145,9 +150,11 @@ class MnemoloomVectorStore(VectorStore):
         metadatas: list[dict[str, Any]] | None = None,
         *,
         ids: list[str | None] | list[str] | None = None,
+        source: str | None = None,
+        trust: str = "user",
         **_: Any,  # noqa: ANN401
     ) -> list[str]:
-        drafts = _drafts(texts, metadatas, ids)
+        drafts = _drafts(texts, metadatas, ids, source=source, trust=trust)
         await self.memory.aremember_many(drafts)
         return [str(draft.external_id) for draft in drafts]
 
@@ -362,16 +369,27 @@ def _document(record: Record) -> Document:
 
 
 def _drafts(
-    texts: Iterable[str], metadatas: Sequence[dict[str, Any]] | None, ids: Sequence[str | None] | None
+    texts: Iterable[str],
+    metadatas: Sequence[dict[str, Any]] | None,
+    ids: Sequence[str | None] | None,
+    *,
+    source: str | None,
+    trust: str,
 ) -> list[Draft]:
     if isinstance(texts, str):
-        raise ValidationError(f"texts must be a list of texts; got the string {texts[:40]!r}")
+        raise ValidationError(f"texts must be a list of texts; got one string of {len(texts)} characters")
     texts = list(texts)
     for name, column in (("metadatas", metadatas), ("ids", ids)):
         if column is not None and len(column) != len(texts):
             raise ValidationError(f"there must be as many {name} as texts; got {len(column)} for {len(texts)} texts")
     return [
-        Draft(text=text, metadata=metadata or {}, external_id=str(uuid4()) if each is None else each)
+        Draft(
+            text=text,
+            metadata=metadata or {},
+            external_id=str(uuid4()) if each is None else each,
+            source=source,
+            trust=trust,
+        )
         for text, metadata, each in zip(texts, metadatas or [{}] * len(texts), ids or [None] * len(texts), strict=True)
     ]
 

@@ -11,7 +11,7 @@ import pytest
 
 from mnemoloom import Memory
 from mnemoloom.embedders import HashingEmbedder
-from mnemoloom.errors import EmbedderAnswerError, EmbedderTimeoutError
+from mnemoloom.errors import EmbedderAnswerError
 
 if TYPE_CHECKING:
     from conftest import OpenMemory, Refused
@@ -86,16 +86,13 @@ def test_a_wrong_answer_stores_nothing_and_recalls_nothing(
     assert started.recall("Where is the violin?")[0].id == 1
 
 
-@pytest.mark.parametrize(
-    "error", [EmbedderTimeoutError("no answer in 5 s"), RuntimeError("the model fell over")], ids=repr
-)
 def test_a_failing_encoder_stores_nothing_and_its_error_comes_through(
-    started: Memory, embedder: Spoiled, refused: Refused, error: BaseException
+    started: Memory, embedder: Spoiled, refused: Refused
 ) -> None:
-    embedder.spoil = raising(error)
-    with refused(started, type(error), str(error)):
+    embedder.spoil = raising(RuntimeError("the model fell over"))
+    with refused(started, RuntimeError, "the model fell over"):
         started.remember("The boat is blue.")
-    with refused(started, type(error), str(error)):
+    with refused(started, RuntimeError, "the model fell over"):
         started.recall("Where is the boat?")
     assert started.recall("violin", profile="lexical")[0].id == 1
     embedder.spoil = None

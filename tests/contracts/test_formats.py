@@ -283,7 +283,7 @@ def test_a_failed_call_leaves_either_kind_of_store_as_it_was(either: Memory) -> 
 
 
 def test_a_store_of_the_first_format_is_brought_up_to_date_by_a_writer_alone(small: Path) -> None:
-    for later in ("TABLE calls", "TABLE links", "TABLE tags", "INDEX log_rekeys"):
+    for later in ("TABLE quarantine", "TABLE calls", "TABLE links", "TABLE tags", "INDEX log_rekeys"):
         altered(small, f"DROP {later}")
     altered(small, "PRAGMA user_version = 1")
     with pytest.raises(FormatError, match="format 1; opening it for writing"):

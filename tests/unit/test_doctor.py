@@ -1,4 +1,4 @@
-"""The doctor: what it sees in good and in damaged stores, and the one thing that it mends."""
+"""The doctor: what it sees in good and in damaged stores."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from mnemoloom import Memory
-from mnemoloom.doctor import Report, examine, repair
+from mnemoloom.doctor import Report, examine
 from mnemoloom.embedders import HashingEmbedder
 from mnemoloom.errors import NotAStoreError, StoreLockedError
+from mnemoloom.repairing import Repaired, repair
 
 
 @pytest.fixture
@@ -123,14 +124,14 @@ def test_a_damaged_cache_is_found_and_repair_drops_it(store):
     cache.write_bytes(data)
     ok, detail = check(examine(store), "caches")
     assert (ok, "damaged: shelf-1" in detail) == (False, True)
-    assert repair(store) == ("shelf-1",)
+    assert repair(store) == Repaired(caches=("shelf-1",))
     assert examine(store).ok
     assert list((store / "cache").iterdir()) == []
 
 
 def test_repair_leaves_good_caches_alone(store):
     before = files(store)
-    assert repair(store) == ()
+    assert repair(store) == Repaired()
     assert files(store) == before
 
 

@@ -12,9 +12,10 @@ compute it again; tags with a key (`keys`) show what was meant, too.
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from functools import lru_cache
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 __all__ = ["GENESIS", "SALT_BYTES", "Entry", "Field", "anchor_of", "entry_digest", "framed", "item_digest"]
 
@@ -25,6 +26,8 @@ _LOG = b"memlog/v2"
 _LENGTH = struct.Struct("<I").pack
 _INTEGER = struct.Struct("<Iq").pack
 _FLOAT = struct.Struct("<Id").pack
+_TWO_INTEGERS = struct.Struct("<IqIq").pack
+_ENTRIES = blake2b(digest_size=32, person=b"memlog2")  # copying it costs half of making a new one
 
 Field = bytes | str | int | float | None
 
@@ -41,19 +44,24 @@ class Entry(NamedTuple):
 
 def item_digest(salt: bytes, fields: tuple[Field, ...]) -> bytes:
     """The 32-byte digest of a memory's fields under its 16-byte salt."""
-    return blake2b(framed(fields), digest_size=32, key=salt).digest()
+    try:
+        data = _framed_item(fields)
+    except (ValueError, TypeError, AttributeError, struct.error):  # not the fields of a memory, or damaged ones
+        data = framed(fields)
+    return blake2b(data, digest_size=32, key=salt).digest()
 
 
-def entry_digest(previous: bytes, entry: Entry, item: bytes) -> bytes:
+def entry_digest(previous: bytes, entry: Entry | tuple[Any, ...], item: bytes) -> bytes:
     """The 32-byte digest of a log entry after `previous` (`GENESIS` before the first)."""
     seq, op, namespace, memory, time = entry
-    name = op.encode()
+    pack, name = _entry_frame(len(previous), op, len(item))
     # framed((_LOG, previous, seq, op, namespace, memory, time, item)), put together at once
-    pack = _entry_frame(len(previous), len(name), len(item)).pack
     head = pack(
         9, _LOG, len(previous), previous, 8, seq, len(name), name, 8, namespace, 8, memory, 8, time, len(item), item
     )
-    return blake2b(head, digest_size=32, person=b"memlog2").digest()
+    hasher = _ENTRIES.copy()
+    hasher.update(head)
+    return hasher.digest()
 
 
 def anchor_of(entry: bytes) -> str:
@@ -81,6 +89,35 @@ def framed(fields: tuple[Field, ...]) -> bytes:
     return b"".join(parts)
 
 
+def _framed_item(fields: tuple[Any, ...]) -> bytes:
+    """As `framed`, for the fields of a memory in their order (chain.proof names them), in half the time."""
+    (
+        store, namespace, text, pointer, variant, vector, tokens, encoder, external_id, speaker,
+        session, time, metadata, tier, pinned, created, source, trust, surprise,
+    ) = fields  # fmt: skip
+    words, extra = text.encode(), metadata.encode()
+    return b"".join((
+        _labels(store, namespace), _LENGTH(len(words)), words, _LENGTH(len(pointer)), pointer,
+        _LENGTH(len(variant)), variant, _NONE if vector is None else _LENGTH(len(vector)), vector or b"",
+        _NONE if tokens is None else _LENGTH(len(tokens)), tokens or b"", _labels(encoder),
+        _NONE if external_id is None else _framed_text(external_id), _labels(speaker, session), _INTEGER(8, time),
+        _LENGTH(len(extra)), extra, _labels(tier), _TWO_INTEGERS(8, pinned, 8, created),
+        _labels(source, trust), _FLOAT(8, surprise),
+    ))  # fmt: skip
+
+
+@lru_cache(maxsize=512)
+def _labels(*values: str | None) -> bytes:
+    """Fields that many memories share."""
+    return b"".join(_NONE if value is None else _framed_text(value) for value in values)
+
+
+def _framed_text(value: str) -> bytes:
+    data = value.encode()
+    return _LENGTH(len(data)) + data
+
+
 @lru_cache(maxsize=64)
-def _entry_frame(previous: int, op: int, item: int) -> struct.Struct:
-    return struct.Struct(f"<I9sI{previous}sIqI{op}sIqIqIqI{item}s")
+def _entry_frame(previous: int, op: str, item: int) -> tuple[Callable[..., bytes], bytes]:
+    name = op.encode()
+    return struct.Struct(f"<I9sI{previous}sIqI{len(name)}sIqIqIqI{item}s").pack, name

@@ -10,6 +10,7 @@ key to know that nothing before it was changed. The key is the caller's, and is 
 from __future__ import annotations
 
 import hmac
+from functools import lru_cache
 
 from mnemoloom.chain.anchors import framed
 from mnemoloom.errors import ConfigError
@@ -30,7 +31,12 @@ def check_key(key: object) -> bytes:
 
 def entry_tag(key: bytes, store: str, entry: bytes) -> bytes:
     """The 32-byte tag of an entry's digest."""
-    return hmac.digest(key, framed(("memlog/v2", store, entry)), "sha256")
+    return hmac.digest(key, _tag_frame(store) + len(entry).to_bytes(4, "little") + entry, "sha256")
+
+
+@lru_cache(maxsize=16)
+def _tag_frame(store: str) -> bytes:
+    return framed(("memlog/v2", store))
 
 
 def key_mark(key: bytes, store: str) -> bytes:

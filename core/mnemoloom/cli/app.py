@@ -15,7 +15,7 @@ from contextlib import suppress
 from importlib import import_module
 
 from mnemoloom.__about__ import __version__
-from mnemoloom.cli.screen import emit
+from mnemoloom.cli.screen import emit, visible
 from mnemoloom.errors import LoomError
 from mnemoloom.records import Tier
 
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _report(error: LoomError | OSError, *, as_json: bool) -> int:
-    print(f"mnemoloom: {' '.join(str(error).split())}", file=sys.stderr)
+    print(f"mnemoloom: {visible(' '.join(str(error).split()))}", file=sys.stderr)
     if as_json:
         emit({"error": {"type": type(error).__name__, "message": str(error)}})
     return 2
@@ -223,7 +223,15 @@ def _add_import(command: argparse.ArgumentParser) -> None:
 
 
 def _add_doctor(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--repair", action="store_true", help="drop damaged caches, so that they are rebuilt")
+    command.add_argument("--repair", action="store_true", help="mend what is derived: caches, indexes, leftovers")
+    command.set_defaults(salvage=None)
+
+
+def _add_repair(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--salvage", metavar="DIR", help="export every memory that is whole to a new folder, by namespace"
+    )
+    command.set_defaults(repair=True)
 
 
 def _add_reembed(command: argparse.ArgumentParser) -> None:
@@ -251,5 +259,6 @@ _COMMANDS = (
     ("export", "exporting", "write a namespace to a bundle of plain files", _add_export),
     ("import", "importing", "add the memories of a bundle to a namespace", _add_import),
     ("doctor", "diagnosis", "look at a store and say whether it is well", _add_doctor),
+    ("repair", "diagnosis", "mend what is derived, and name the memories that are damaged", _add_repair),
     ("reembed", "reembed", "encode what the embedder has not encoded yet", _add_reembed),
 )

@@ -54,7 +54,9 @@ class Conversation:
             raise ChatModelError(f"{self._model.model} answered with nothing; ask again")
         source = f"ollama/{self._model.model}"
         question = Draft(text=line, speaker=self._user, session=self.session)
-        reply = Draft(text=answer.replace("\0", ""), speaker="assistant", session=self.session, source=source)
+        reply = Draft(
+            text=answer.replace("\0", ""), speaker="assistant", session=self.session, source=source, trust="model"
+        )
         self._memory.remember_many([question, reply])
         self._history += [Message(role="user", content=line), Message(role="assistant", content=answer)]
 
@@ -83,7 +85,7 @@ def _terminal_turns(conversation: Conversation, known: int) -> int:
             try:
                 _print_pieces(conversation.say(line))
             except (ChatModelError, ValidationError) as error:  # the next line may fare better
-                print(f"\nmnemoloom: {error}", file=sys.stderr)
+                print(f"\nmnemoloom: {visible(str(error))}", file=sys.stderr)
                 failed = True
     return 2 if failed and not attended else 0
 
@@ -94,7 +96,7 @@ def _json_turns(conversation: Conversation) -> int:
         try:
             answer = "".join(conversation.say(line))
         except (ChatModelError, ValidationError) as error:
-            print(f"mnemoloom: {error}", file=sys.stderr)
+            print(f"mnemoloom: {visible(str(error))}", file=sys.stderr)
             emit({"user": line, "error": {"type": type(error).__name__, "message": str(error)}})
             failed = True
             continue

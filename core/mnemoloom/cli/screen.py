@@ -20,13 +20,23 @@ __all__ = ["Screen", "emit", "visible"]
 
 _WIDEST = 100
 _BLOCKS = " ▏▎▍▌▋▊▉"
+_OBEYED = ("Cc", "Cf", "Cs", "Zl", "Zp")
 _JOINERS = "\u200c\u200d"  # letters of some scripts and many emoji need them
 
 
 def emit(value: object) -> None:
     """Print one JSON document on a line of its own."""
     plain = not (sys.stdout.encoding or "").lower().startswith("utf")
-    print(json.dumps(value, ensure_ascii=plain), flush=True)
+    written = json.dumps(value, ensure_ascii=plain)
+    print("".join(map(_as_json, written)), flush=True)
+
+
+def _as_json(character: str) -> str:
+    """What a terminal would obey, as JSON writes it; only inside of strings is there any."""
+    if " " <= character <= "~" or character in _JOINERS or unicodedata.category(character) not in _OBEYED:
+        return character
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[i : i + 2].hex()}" for i in range(0, len(units), 2))
 
 
 def visible(text: str, *, keep: str = "") -> str:
@@ -35,7 +45,7 @@ def visible(text: str, *, keep: str = "") -> str:
 
 
 def _shown(character: str, keep: str) -> str:
-    if character in keep or character in _JOINERS or unicodedata.category(character) not in ("Cc", "Cf", "Cs"):
+    if character in keep or character in _JOINERS or unicodedata.category(character) not in _OBEYED:
         return character
     code = ord(character)
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

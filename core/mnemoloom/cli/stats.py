@@ -36,6 +36,7 @@ def _described(screen: Screen, found: Stats, namespace: tuple[str, ...]) -> str:
         ("sessions", f"{found.sessions:,}"),
         ("encoded", f"{found.encoded:,}"),
         ("profile", found.profile),
+        *([("quarantined", f"{found.quarantined:,}")] if found.quarantined else []),
     ]
     store = [
         ("namespaces", f"{found.namespaces:,}"),

@@ -12,6 +12,7 @@ Documents are slots counted from 1. Slot 0 means "no neighbour" and must not be 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -41,7 +42,7 @@ class Window:
 
 def idf(n: int, df: int) -> float:
     """Rarity of a term that `df` of `n` documents hold; positive."""
-    return float(np.log1p((n - df + 0.5) / (df + 0.5)))
+    return math.log1p((n - df + 0.5) / (df + 0.5))
 
 
 def bm25_scores(
@@ -68,46 +69,40 @@ def bm25_scores(
     Scores of shape (slots,), 0 where no term matches.
     """
     slots = len(eligible)
-    everyone = n == slots - 1
-    held = (postings.of(term) if everyone else _held(postings, term, eligible) for term in terms)
-    found = [entries for entries in held if len(entries[0])]
-    if not found:
+    rows, docs, tfs = postings.of_all(terms)
+    if n < slots - 1:
+        held = eligible[docs]
+        rows, docs, tfs = rows[held], docs[held], tfs[held]
+    if not len(docs):
         return np.zeros(slots, np.float32)
-    sizes = [len(docs) for docs, _ in found]
+    rarity = np.array([idf(n, df) for df in np.bincount(rows, minlength=len(terms)).tolist()], np.float32)[rows]
+    ways = _ways(docs, window)
     # All terms at once: the weight of the t-th term in slot s stands at t · slots + s.
-    weights = np.zeros(len(found) * slots, np.float32)
-    rows = np.repeat(np.arange(len(found)) * slots, sizes)
-    docs, tfs = (np.concatenate(column) for column in zip(*found, strict=True))
-    places = _spread(weights, rows, docs, tfs, window)
-    at = (rows + places).ravel()
+    weights = np.zeros(len(terms) * slots, np.float32)
+    at = rows * slots + ways
+    weights[at[0]] = tfs
+    for gamma, way in zip(_shares(window), at[1:], strict=True):
+        # Within one term and way every neighbour is named once, so += loses nothing (slot 0 aside).
+        weights[way] += np.float32(gamma) * tfs
     tf = weights[at]
-    rarity = np.tile(np.repeat(np.array([idf(n, size) for size in sizes], np.float32), sizes), len(places))
     # A place that several neighbours touch is written several times, with the same value.
-    weights[at] = rarity * tf / (tf + saturation[places.ravel()])
-    scores: Floats = weights.reshape(len(found), slots).sum(axis=0)
+    weights[at] = rarity * tf / (tf + saturation[ways])
+    scores: Floats = weights.reshape(len(terms), slots).sum(axis=0)
     return scores * eligible  # neighbours that are not eligible, and slot 0, have gathered weight too
 
 
-def _held(postings: Postings, term: int, eligible: Mask) -> tuple[NDArray[np.int32], Floats]:
-    docs, tfs = postings.of(term)
-    held = eligible[docs]
-    return (docs, tfs) if held.all() else (docs[held], tfs[held])
-
-
-def _spread(
-    weights: Floats, rows: NDArray[np.int64], docs: NDArray[np.int32], tfs: Floats, window: Window | None
-) -> NDArray[np.integer[Any]]:
-    """Add the terms' weights to their documents and the neighbours of these; the slots touched, shape (ways, n)."""
-    weights[rows + docs] = tfs
-    places: list[NDArray[np.integer[Any]]] = [docs]
+def _ways(docs: NDArray[np.int32], window: Window | None) -> NDArray[np.integer[Any]]:
+    """The documents, then their neighbours one place before, one after, two before, …; shape (ways, n)."""
+    ways: list[NDArray[np.integer[Any]]] = [docs]
+    before: NDArray[np.integer[Any]] = docs
+    after: NDArray[np.integer[Any]] = docs
     if window is not None:
-        before: NDArray[np.integer[Any]] = docs
-        after: NDArray[np.integer[Any]] = docs
-        for gamma in window.gammas:
+        for _ in window.gammas:
             before, after = window.before[before], window.after[after]
-            share = np.float32(gamma) * tfs
-            # Within one term and direction every neighbour is named once, so += loses nothing (slot 0 aside).
-            weights[rows + before] += share
-            weights[rows + after] += share
-            places += [before, after]
-    return np.stack(places)
+            ways += [before, after]
+    return np.stack(ways)
+
+
+def _shares(window: Window | None) -> list[float]:
+    """How much a word counts for the neighbours, in the order of the ways."""
+    return [gamma for gamma in window.gammas for _ in range(2)] if window else []

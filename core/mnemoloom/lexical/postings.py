@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,16 +83,27 @@ class Postings:
 
     def of(self, term: int) -> tuple[Docs, Frequencies]:
         """The documents that hold `term`, ascending, and its frequency in each."""
-        docs, tfs = self._docs[:0], self._tfs[:0]
-        if term + 1 < len(self._starts):
-            start, end = self._starts[term], self._starts[term + 1]
-            docs, tfs = self._docs[start:end], self._tfs[start:end]
-        entries = self._tail.get(term)
-        if entries is None:
-            return docs, tfs.astype(np.float32)
-        packed = np.array(entries, np.uint64)
-        docs = np.concatenate((docs, (packed >> np.uint64(_TF_BITS)).astype(np.int32)))
-        return docs, np.concatenate((tfs, (packed & np.uint64(_TF_MAX)).astype(np.uint8))).astype(np.float32)
+        _, docs, tfs = self.of_all([term])
+        return docs, tfs
+
+    def of_all(self, terms: Sequence[int]) -> tuple[NDArray[np.int64], Docs, Frequencies]:
+        """Every document that holds one of the `terms`: the place of that term among them, the document, how often.
+
+        Those of one term ascend; the terms may be mixed. Shapes (n,).
+        """
+        spans = [self._starts[term : term + 2].tolist() for term in terms]
+        base = [(place, *span) for place, span in enumerate(spans) if len(span) == 2]
+        tails = [(place, entries) for place, entries in enumerate(map(self._tail.get, terms)) if entries is not None]
+        packed = np.frombuffer(b"".join([entries.tobytes() for _, entries in tails]), np.uint64)
+        docs = [self._docs[start:end] for _, start, end in base]
+        tfs = [self._tfs[start:end] for _, start, end in base]
+        places = [place for place, _, _ in base] + [place for place, _ in tails]
+        sizes = [end - start for _, start, end in base] + [len(entries) for _, entries in tails]
+        return (
+            np.repeat(np.array(places, np.int64), np.array(sizes, np.int64)),
+            np.concatenate((*docs, (packed >> np.uint64(_TF_BITS)).astype(np.int32))),
+            np.concatenate((*tfs, (packed & np.uint64(_TF_MAX)).astype(np.uint8))).astype(np.float32),
+        )
 
     def held(self, alive: NDArray[np.bool_], terms: int) -> NDArray[np.bool_]:
         """Which of the first `terms` terms any living document holds; `alive` by document."""

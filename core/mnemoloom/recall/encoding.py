@@ -8,14 +8,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mnemoloom.config import Guard
 from mnemoloom.embedders.cached import CachedQueries, EncodedQuery
 from mnemoloom.embedders.checking import checked, checked_tokens
-from mnemoloom.errors import EmbedderMismatchError
+from mnemoloom.embedders.guarded import Guarded, guarded
+from mnemoloom.errors import EmbedderAnswerError, EmbedderError, EmbedderMismatchError
 from mnemoloom.ports import Embedder, TokenEmbedder
 from mnemoloom.recall.late import Projection, seeded_projection
 from mnemoloom.storage.facts import StoreFacts
 
-__all__ = ["EncodedText", "Encoding"]
+__all__ = ["EncodedText", "Encoding", "is_down"]
 
 
 class EncodedText(NamedTuple):
@@ -32,18 +34,26 @@ class Encoding:
     ----------
     width: the width of the store's vectors, None before the first; whoever stores the first sets it.
     projection: the token projection that the store learned, stacked; None for the seeded one.
+    guard: the deadline and the breaker between us and the embedder; None asks it as it is.
     """
 
     def __init__(
-        self, embedder: Embedder, *, token_width: int, width: int | None, projection: NDArray[np.float32] | None
+        self,
+        embedder: Embedder,
+        *,
+        token_width: int,
+        width: int | None,
+        projection: NDArray[np.float32] | None,
+        guard: Guard | None = None,
     ) -> None:
         self.embedder = embedder
+        self.asked = _guarded(embedder, guard)
         self.width = width
         self._followed: StoreFacts | None = None
         self.token_width = token_width
         self._projection: Projection | None = None
         self.adopt(token_width, projection)
-        self._queries = CachedQueries(embedder)
+        self._queries = CachedQueries(self.asked)
 
     @property
     def identity(self) -> str:
@@ -53,12 +63,12 @@ class Encoding:
         """Encode memories. Raises EmbedderError."""
         if not texts:
             return []
-        if isinstance(self.embedder, TokenEmbedder):
-            rows, shown = self.embedder.embed_tokens(texts)
+        if isinstance(self.asked, TokenEmbedder):
+            rows, shown = self.asked.embed_tokens(texts)
             tokens = checked_tokens(shown, count=len(texts), identity=self.identity)
             codes = [self.projection(each.vectors.shape[1]).codes(each.vectors) for each in tokens]
             return list(map(EncodedText, self._checked(rows, len(texts)), codes))
-        rows = self.embedder.embed(texts)
+        rows = self.asked.embed(texts)
         return [EncodedText(row, None) for row in self._checked(rows, len(texts))]
 
     def query(self, text: str, *, tokens: bool) -> EncodedQuery:
@@ -94,3 +104,16 @@ class Encoding:
 
     def _checked(self, rows: NDArray[np.float32], count: int) -> NDArray[np.float32]:
         return checked(rows, count=count, identity=self.identity, width=self.width)
+
+
+def _guarded(embedder: Embedder, guard: Guard | None) -> Embedder:
+    if guard is None or isinstance(embedder, Guarded):
+        return embedder
+    return guarded(embedder, deadline=guard.deadline, failures=guard.failures, cool_down=guard.cool_down)
+
+
+def is_down(error: BaseException) -> bool:
+    """Whether an error says that the encoder cannot do its work now, not that it is the wrong one or talks nonsense."""
+    if isinstance(error, EmbedderError):
+        return not isinstance(error, (EmbedderMismatchError, EmbedderAnswerError))
+    return isinstance(error, (ConnectionError, TimeoutError))

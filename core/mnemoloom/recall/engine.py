@@ -14,7 +14,7 @@ from mnemoloom.config import Config, Profile, profile_named
 from mnemoloom.errors import EmbedderError
 from mnemoloom.index.exact import unit_row
 from mnemoloom.recall.confidence import about_someone_else
-from mnemoloom.recall.encoding import Encoding
+from mnemoloom.recall.encoding import Encoding, is_down
 from mnemoloom.recall.explain import Findings, explain
 from mnemoloom.recall.hits import hits_of
 from mnemoloom.recall.live import LiveShelf
@@ -27,6 +27,7 @@ from mnemoloom.recall.shelf import Shelf
 from mnemoloom.recall.updates import asked_value
 from mnemoloom.records import Explanation, RecallResult, Record
 from mnemoloom.storage import memories
+from mnemoloom.storage.quarantine import isolated
 
 __all__ = ["SUPERSEDES", "Recaller"]
 
@@ -59,6 +60,7 @@ class Recaller:
             hits=tuple(hits),
             confidence=look.confidence,
             about_someone_else=about_someone_else(look.ranking.support),
+            degraded=prepared.degraded,
         )
 
     def why(self, request: Request, memory: int) -> Explanation:
@@ -89,6 +91,10 @@ class Recaller:
                 confidence=look.confidence,
                 least=request.least,
                 ended=memories.end_of(view.connection, view.number, memory) if memory.bit_length() < 64 else None,
+                trusted=request.trusted,
+                trust=view.trust_of(shelf.slot_of(memory)),
+                crowded=look.crowded,
+                isolated=bool(isolated(view.connection, [memory])),
             )
             return explain(findings, memory)
 
@@ -150,8 +156,16 @@ class Recaller:
             if self._encoding is not None and self._live.follows is not None:
                 self._encoding.follow(self._live.follows)
         now = round(self._clock.now() * 1000)
-        evidence = evidence_of(request, profile, query, encoding=self._encoding, width=width, now=now)
-        return Prepared(profile, query, evidence, asked)
+        degraded = None
+        try:
+            evidence = evidence_of(request, profile, query, encoding=self._encoding, width=width, now=now)
+        except (EmbedderError, ConnectionError, TimeoutError) as error:
+            if not (self._config.recall_unencoded and is_down(error)):
+                raise
+            degraded = f"the question could not be encoded: {error}"
+            _LOG.warning("a question is answered by words alone: %s", type(error).__name__)
+            evidence = evidence_of(request, profile, query, encoding=None, width=width, now=now)
+        return Prepared(profile, query, evidence, asked, degraded)
 
     def _tell_of_unencoded(self, shelf: Shelf) -> None:
         """Say once that texts wait for the encoder; the shelf knows, so that opening need not read the store."""

@@ -30,6 +30,8 @@ class Findings:
     texts: those of the best, by slot.
     confidence: that memory holds an answer; least: what was asked for, if anything.
     ended: when the memory ended (ms), if it has and was not erased yet.
+    trust: how far the memory is trusted; trusted: which labels may answer, None for all.
+    crowded: slots that give way because better ones of their source fill its share. isolated: it is in quarantine.
     """
 
     shelf: Shelf
@@ -49,6 +51,10 @@ class Findings:
     least: float | None
     as_of: int | None
     ended: int | None = None
+    trusted: tuple[str, ...] | None = None
+    trust: str | None = None
+    crowded: frozenset[int] = frozenset()
+    isolated: bool = False
 
 
 def explain(found: Findings, memory: int) -> Explanation:
@@ -79,15 +85,24 @@ def _stages(found: Findings, memory: int) -> Iterator[Stage]:
         ended = from_millis(found.ended).isoformat(timespec="milliseconds")
         yield Stage(name="expiry", passed=False, detail=f"it expired at {ended}")
         return
+    if not slot and found.isolated:
+        yield Stage(name="quarantine", passed=False, detail=f"memory {memory} is in quarantine, until it is released")
+        return
     if not slot:
         yield Stage(name="namespace", passed=False, detail=f"there is no memory {memory} in this namespace")
         return
     yield Stage(name="namespace", passed=True, detail="it is in this namespace")
     cold = bool(shelf.cold.values[slot])
     yield Stage(name="tier", passed=not cold or found.cold_asked or found.second_look, detail=_tier(found, cold=cold))
+    if found.trusted is not None:
+        detail = f"its trust is {found.trust}; at least {found.trusted[0]} was asked for"
+        yield Stage(name="trust", passed=found.trust in found.trusted, detail=detail)
     yield Stage(name="filter", passed=bool(found.allowed[slot]), detail=_filter(found))
     place = _place(found)
-    yield Stage(name="candidates", passed=place is not None, detail=_words(found))
+    crowded = slot in found.crowded
+    yield Stage(name="candidates", passed=crowded or place is not None, detail=_words(found))
+    if crowded:
+        yield Stage(name="source", passed=False, detail="better memories of the same source fill its share of the hits")
     if place is None:
         return
     for detail in _updates(found):
@@ -159,7 +174,7 @@ def _words(found: Findings) -> str:
             parts.append(f"in its neighbours: {', '.join(beside)}")
         parts.append(f"missing: {', '.join(term for term in missing if term not in beside) or 'none'}")
     parts.append(f"vectors {'compared' if compared else 'not compared'}")
-    if _place(found) is None:
+    if _place(found) is None and found.slot not in found.crowded:
         parts.append("nothing made it a candidate (speakers' names are not looked for inside texts)")
     return "; ".join(parts)
 

@@ -15,13 +15,20 @@ from mnemoloom.records import Hit
 __all__ = ["hits_of"]
 
 
+_NOBODY: tuple[list[int], list[int]] = ([], [])
+
+
 def hits_of(view: View, look: Look, request: Request, *, known: frozenset[int] | None) -> list[Hit]:
     """The best k with their neighbours; `known` are the slots that a first look had found, if this is a second."""
     slots = look.ranking.slots[: request.k].tolist()
-    around = {slot: _around(view.shelf, slot, request.expand, until=request.as_of) for slot in slots}
+    around: dict[int, tuple[list[int], list[int]]] = {}
+    if request.expand:
+        around = {slot: _around(view.shelf, slot, request.expand, until=request.as_of) for slot in slots}
     beside = {each for pair in around.values() for side in pair for each in side}
     lacking = beside.union(slots) - look.records.keys()
     records = {**look.records, **view.records(lacking)} if lacking else look.records
+    trusted = request.trusted
+    shown = {slot for slot, record in records.items() if trusted is None or record.trust in trusted}
     ids = view.shelf.ids.values
     older_of: dict[int, list[int]] = {}
     newer_of: dict[int, list[int]] = {}
@@ -32,14 +39,14 @@ def hits_of(view: View, look: Look, request: Request, *, known: frozenset[int] |
     for slot, parts in zip(slots, look.ranking.all_parts(), strict=False):
         if slot not in records:
             continue
-        before, after = around[slot]
+        before, after = around.get(slot, _NOBODY)
         hits.append(
             Hit(
                 record=records[slot],
                 score=sum(parts.values()),
                 parts=parts,
-                before=tuple(records[each] for each in before if each in records),
-                after=tuple(records[each] for each in after if each in records),
+                before=tuple(records[each] for each in before if each in shown),
+                after=tuple(records[each] for each in after if each in shown),
                 supersedes=tuple(older_of.get(slot, ())),
                 superseded_by=tuple(newer_of.get(slot, ())),
                 second_look=known is not None and slot not in known,

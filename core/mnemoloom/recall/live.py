@@ -20,6 +20,7 @@ from mnemoloom.records import Tier
 from mnemoloom.storage import Store, memories, read_cache, write_cache
 from mnemoloom.storage.cache import drop_cache
 from mnemoloom.storage.facts import CALLER, StoreFacts, read_facts
+from mnemoloom.storage.quarantine import released_since
 
 __all__ = ["LiveShelf", "entry_of"]
 
@@ -258,7 +259,9 @@ class LiveShelf:
         shelf = None
         if self.number(connection) is not None:
             shelf = self._cached(connection)
-        shelf, self._ended = shelf or Shelf(self._analyzer), _LONG_AGO
+        self._ended = _LONG_AGO
+        if shelf is None or self._has_gaps(connection, shelf):
+            shelf = Shelf(self._analyzer)
         self._saved_slots = len(shelf.ids) if shelf.position else 0
         self._made = read_facts(connection)
         self._follow(connection, shelf)
@@ -281,10 +284,15 @@ class LiveShelf:
     def _catch_up(self, connection: sqlite3.Connection, shelf: Shelf) -> None:
         """Follow another process's writes; start anew when it has changed the encoder."""
         if memories.log_head(connection) > shelf.position:
-            if self._made is not None and _made_alike(self._made, read_facts(connection)):
+            alike = self._made is not None and _made_alike(self._made, read_facts(connection))
+            if alike and not self._has_gaps(connection, shelf):
                 self._follow(connection, shelf)
             else:
                 self._shelf = None
+
+    def _has_gaps(self, connection: sqlite3.Connection, shelf: Shelf) -> bool:
+        """Whether a memory came back that the shelf has passed by: slots stand in the order of ids."""
+        return released_since(connection, self.number(connection) or 0, shelf.position)
 
     def _follow(self, connection: sqlite3.Connection, shelf: Shelf) -> None:
         """Take in what the log has gained since the shelf's position."""

@@ -16,6 +16,7 @@ from mnemoloom.recall.live import LiveShelf
 from mnemoloom.recall.ranking import Ranking, rank
 from mnemoloom.recall.request import Prepared, Request
 from mnemoloom.recall.revising import UPDATE_POOL, revise
+from mnemoloom.recall.shares import within_share
 from mnemoloom.recall.shelf import Shelf
 from mnemoloom.records import Record
 from mnemoloom.storage import memories
@@ -23,15 +24,25 @@ from mnemoloom.storage.filter_sql import compile_filter
 
 __all__ = ["Look", "View", "matching_ids"]
 
+_WIDER = 4
+_MATCHING = """
+SELECT id FROM memories WHERE namespace = ? AND id > ?
+AND coalesce((id IN (SELECT memory FROM quarantine)) = ?, TRUE) AND (expires IS NULL OR expires > now_ms())
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What one search found: the ranking, the memories in it by slot, contradicting pairs of slots, the confidence."""
+    """What one search found: the ranking, the memories in it by slot, contradicting pairs of slots, the confidence.
+
+    crowded: slots that the ranking leaves out because better ones of their source fill its share.
+    """
 
     ranking: Ranking
     records: Mapping[int, Record]
     pairs: tuple[tuple[int, int], ...]
     confidence: float
+    crowded: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +62,24 @@ class View:
         return first, self._second_look(request, prepared, rule, first)
 
     def look(self, request: Request, prepared: Prepared, rule: UpdateRule | None) -> Look:
-        """Rank, fetch, and let newer statements take the place of those that they contradict."""
+        """Rank, fetch, let newer statements take the place of those that they contradict, bound each source's share."""
+        if request.per_source is None:
+            return self._ranked(request, prepared, rule)
+        wanted = request.k
+        while True:  # what crowds a source out makes room for more
+            look = self._ranked(replace(request, k=wanted), prepared, rule)
+            kept = within_share(self._sources(look.ranking.slots), request.per_source)
+            if len(look.ranking.slots) < wanted or np.count_nonzero(kept) >= request.k:
+                crowded = frozenset(look.ranking.slots[~kept].tolist())
+                return replace(look, ranking=look.ranking.only(kept), crowded=crowded)
+            wanted *= _WIDER
+
+    def _sources(self, slots: NDArray[np.int64]) -> list[str | None]:
+        ids = self.shelf.ids.values[slots].tolist()
+        found = memories.sources(self.connection, ids)
+        return [found.get(memory) for memory in ids]
+
+    def _ranked(self, request: Request, prepared: Prepared, rule: UpdateRule | None) -> Look:
         asked = prepared.asked
         ranking = rank(
             self.shelf,
@@ -91,6 +119,11 @@ class View:
             allowed = allowed & mask
         return allowed
 
+    def trust_of(self, slot: int) -> str | None:
+        """How far the memory in a slot is trusted; None for slot 0."""
+        found = self.records([slot]) if slot else {}
+        return found[slot].trust if slot in found else None
+
     def records(self, slots: Iterable[int]) -> dict[int, Record]:
         """The memories in some slots, by slot; one that another handle has just forgotten is left out."""
         ids = {int(self.shelf.ids.values[slot]): slot for slot in slots}
@@ -98,15 +131,21 @@ class View:
         return {ids[memory]: record for memory, record in found.items()}
 
 
-_FITTING = """
-SELECT id FROM memories WHERE namespace = ? AND id > ? AND (expires IS NULL OR expires > now_ms()) AND ("""
-
-
 def matching_ids(
-    connection: sqlite3.Connection, number: int, condition: Filter | None, *, after: int = 0, limit: int = -1
+    connection: sqlite3.Connection,
+    number: int,
+    condition: Filter | None,
+    *,
+    after: int = 0,
+    limit: int = -1,
+    isolated: bool | None = False,
 ) -> NDArray[np.int64]:
-    """Ids of the namespace's memories that a filter lets through, ascending: those after one, at most so many."""
+    """Ids of the namespace's memories that a filter lets through, ascending: those after one, at most so many.
+
+    isolated: those in quarantine (True), all others (False), or both (None).
+    """
     test, values = compile_filter(condition) if condition is not None else ("TRUE", [])
-    statement = "".join((_FITTING, test, ") ORDER BY id LIMIT ?"))
-    found = connection.execute(statement, (number, after, *values, limit))
+    statement = "".join((_MATCHING, " AND (", test, ") ORDER BY id LIMIT ?"))
+    wanted = None if isolated is None else int(isolated)
+    found = connection.execute(statement, (number, after, wanted, *values, limit))
     return np.fromiter((row[0] for row in found), np.int64)

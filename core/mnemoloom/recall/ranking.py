@@ -46,6 +46,11 @@ class Ranking:
         """The score of the memory at a place, counted from 0."""
         return sum(self.parts_at(place).values())
 
+    def only(self, kept: Mask) -> Ranking:
+        """The same without some of its places; `kept` of shape (len(slots),)."""
+        parts = {name: values[kept] for name, values in self.parts.items()}
+        return Ranking(slots=self.slots[kept], parts=parts, support=self.support)
+
     def all_parts(self) -> list[dict[str, float]]:
         """The named parts of every score, in the order of the slots."""
         columns = [values.tolist() for values in self.parts.values()]
@@ -196,7 +201,7 @@ def _support(
             allowed = scope.allowed
             margin = speaker_margin(words[allowed] / most, scope.shelf.spoken_by(named)[allowed])
         return Support(margin=margin, matched=share)
-    missing = weakest_words(matched, np.flatnonzero(np.isin(compared, slots[:BEST])))
+    missing = weakest_words(matched, np.flatnonzero((compared[:, None] == slots[:BEST]).any(axis=1)))
     margin = speaker_margin(matched.scores(), scope.shelf.spoken_by(named, compared)) if named is not None else 0.0
     weakest = float(np.mean([fit for _, fit in missing])) if missing else None
     return Support(weakest=weakest, margin=margin, matched=share, missing=missing)

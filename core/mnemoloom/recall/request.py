@@ -25,6 +25,7 @@ class Request:
     cold: whether cold memories take part. vector: the caller's encoding of the query, instead of ours.
     exact: compare the query with every vector, however many there are. as_of: only what was said until then (ms).
     least: the confidence below which there is no answer; None answers always.
+    trusted: the labels of trust that may answer; None takes all. per_source: how many hits one source may give.
     """
 
     query: str
@@ -38,16 +39,22 @@ class Request:
     exact: bool = False
     as_of: int | None = None
     least: float | None = None
+    trusted: tuple[str, ...] | None = None
+    per_source: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A request that was read: the formula, the query, its encoding, and which version of a value it asks for."""
+    """A request that was read: the formula, the query, its encoding, and which version of a value it asks for.
+
+    degraded: why the query is not encoded although it should be.
+    """
 
     profile: Profile
     query: Query
     evidence: Evidence
     asked: Asked | None
+    degraded: str | None = None
 
 
 def evidence_of(

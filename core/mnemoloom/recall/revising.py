@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnemoloom.config import UpdateRule
+from mnemoloom.recall.cues import Cues
 from mnemoloom.recall.query import Query
 from mnemoloom.recall.ranking import Ranking
 from mnemoloom.recall.shelf import Shelf
-from mnemoloom.recall.updates import Asked, Statement, inherit
+from mnemoloom.recall.updates import Asked, Statement, comparable, inherit
 from mnemoloom.recall.values import stated_values
 
 __all__ = ["UPDATE_POOL", "Revised", "revise", "shared_rarity"]
@@ -56,15 +57,22 @@ def revise(
     if len(pool) < 2:
         return Revised(ranking)
     slots = ranking.slots[pool]
-    scores = ranking.totals()[pool].tolist()
+    scores, times = ranking.totals()[pool].tolist(), shelf.times.values[slots].tolist()
+    shared = shared_rarity(shelf, query.topic_terms, slots)
+    nearness = None if vector is None else shelf.vectors.scores_of(slots, vector)
+    open_pairs = comparable(scores, times, asked, rule, shared=shared, nearness=nearness)
+    if not open_pairs:
+        return Revised(ranking)
+    told = {place: texts[int(slots[place])] for pair in open_pairs for place in pair}
     raised, pairs = inherit(
         scores,
-        _statements(shelf, slots.tolist(), texts, scores, asked, rule),
+        times,
+        _statements(told, scores, shelf.cues, asked, rule),
+        open_pairs,
         asked,
         rule,
-        shared=shared_rarity(shelf, query.topic_terms, slots),
-        cosines=shelf.cosines_among(slots),
-        nearness=None if vector is None else shelf.vectors.scores_of(slots, vector).tolist(),
+        cosines=shelf.cosines_among(slots) if asked.explicit else None,
+        nearness=nearness,
     )
     if not pairs:
         return Revised(ranking)
@@ -75,24 +83,23 @@ def revise(
 
 
 def _statements(
-    shelf: Shelf, slots: list[int], texts: Mapping[int, str], scores: list[float], asked: Asked, rule: UpdateRule
-) -> list[Statement]:
-    """What the memories say, read only as far as the rule could need it."""
-    cues, times = shelf.cues, shelf.times.values
-    found = []
-    for slot, score in zip(slots, scores, strict=True):
-        text = texts[slot]
+    texts: Mapping[int, str], scores: list[float], cues: Cues, asked: Asked, rule: UpdateRule
+) -> dict[int, Statement]:
+    """What memories say, by their places, read only as far as the rule could need it."""
+    found = {}
+    for place, text in texts.items():
         values = stated_values(text, cues) if asked.kinds else frozenset()
+        score = scores[place]
         undecided = any(rule.changed * other <= score < rule.unchanged * other for other in scores)
-        told = undecided and bool(cues.update.search(text.lower()))
-        found.append(Statement(int(times[slot]), text, values, told))
+        tells_change = undecided and bool(cues.update.search(text.lower()))
+        found[place] = Statement(text, values, tells_change)
     return found
 
 
 def shared_rarity(shelf: Shelf, terms: tuple[str, ...], slots: Slots) -> NDArray[np.float64]:
     """The rarity of the terms that two slots both hold, for each pair; shape (len(slots), len(slots))."""
     rarity = np.array([shelf.rarity_of(term) for term in terms])
-    held = np.array([shelf.holders(term, slots) for term in terms], np.float64).reshape(len(terms), len(slots))
+    held = shelf.holders(terms, slots).astype(np.float64)
     shared: NDArray[np.float64] = (held * rarity[:, None]).T @ held
     return shared
 

@@ -9,7 +9,7 @@ computed when first asked for after a change (`derived`), so that streaming equa
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -225,6 +225,10 @@ class Shelf:
         return self.derived("labels", self._count_labels)
 
     def names(self) -> Names:
+        """What the speakers are called."""
+        return self.derived("names", self._read_names)
+
+    def _read_names(self) -> Names:
         # The labels change far less often than the shelf, and reading them is pure Python.
         labels = frozenset(self.labels())
         kept: tuple[frozenset[str], Names] | None = getattr(self, "_names", None)
@@ -234,10 +238,7 @@ class Shelf:
 
     def profile_name(self) -> str:
         """Which formula suits the labels: assistant for roles, dialogue for names, document without speakers."""
-        labels = self.labels()
-        if any(map(is_reply, labels)) or (labels and not any(map(is_name, labels))):
-            return "assistant"
-        return "dialogue" if labels else "document"
+        return self.derived("profile", lambda: _profile_for(self.labels()))
 
     def spoken_by(self, label: str, slots: NDArray[np.int64] | None = None) -> Mask:
         """Which slots a speaker said: of some, or of all."""
@@ -299,13 +300,16 @@ class Shelf:
         docs = self.postings.of(number)[0] if number is not None else ()
         return idf(len(self), int(np.count_nonzero(self.alive.values[docs])) if len(docs) else 0)
 
-    def holders(self, term: str, slots: NDArray[np.int64]) -> Mask:
-        """Which of some slots hold an index term."""
-        number = self.vocabulary.find(term)
-        docs = self.postings.of(number)[0] if number is not None else ()
-        if not len(docs):
-            return np.zeros(len(slots), np.bool_)
-        held: Mask = docs[np.minimum(np.searchsorted(docs, slots), len(docs) - 1)] == slots
+    def holders(self, terms: Sequence[str], slots: NDArray[np.int64]) -> Mask:
+        """Which of some slots hold which index terms; shape (len(terms), len(slots))."""
+        held: Mask = np.zeros((len(terms), len(slots)), np.bool_)
+        numbers = {place: n for place, n in enumerate(map(self.vocabulary.find, terms)) if n is not None}
+        if numbers and len(slots):
+            order = np.argsort(slots)
+            owners, docs, _ = self.postings.of_all(list(numbers.values()))
+            at = np.minimum(np.searchsorted(slots, docs, sorter=order), len(slots) - 1)
+            known = slots[order[at]] == docs
+            held[np.array(list(numbers))[owners[known]], order[at[known]]] = True
         return held
 
     def echoes(self, terms: tuple[str, ...]) -> NDArray[np.int64]:
@@ -314,8 +318,9 @@ class Shelf:
         short = asking[self.lengths.values[asking] <= len(terms) + 1] if len(asking) else asking
         if not len(short):
             return short
-        held = np.sum([self.holders(term, short) for term in terms], axis=0) if terms else np.zeros(len(short))
-        return short[(held > 0) & (held >= self.lengths.values[short] - 1)]
+        held = self.holders(terms, short).sum(axis=0)
+        found: NDArray[np.int64] = short[(held > 0) & (held >= self.lengths.values[short] - 1)]
+        return found
 
     def cosines_among(self, slots: NDArray[np.int64]) -> NDArray[np.float32] | None:
         """The cosine of each pair of slots, None if no memory has a vector."""
@@ -326,10 +331,8 @@ class Shelf:
 
     def mean_cosine(self, query: NDArray[np.float32], *, cold: bool, replies: bool) -> float:
         """The mean cosine of a query with all memories that have a vector, or with those that are no replies."""
-        groups = [(c, r) for c in range(1 + cold) for r in range(1 + replies)]
-        tallies = self._tallied()
-        n = int(sum(tallies.encoded[group] for group in groups))
-        return float(sum(tallies.sums[group] for group in groups) @ query) / n if n else 0.0
+        mean = self.derived(("mean", cold, replies), lambda: self._tallied().mean(cold=cold, replies=replies))
+        return float(mean @ query) if mean is not None else 0.0
 
     def surprise_rank(self, slots: NDArray[np.int64] | None = None) -> Floats:
         """Where the surprise of some slots, or of all, stands among those of its speaker, in [0, 1]."""
@@ -492,3 +495,9 @@ _COLUMNS = (
 def _kept(words: Sequence[str | None], living: Mask) -> list[str | None]:
     """The words, those that nothing alive bears replaced by one that nothing can bear."""
     return [word if kept else "" for word, kept in zip(words, living, strict=True)]
+
+
+def _profile_for(labels: Collection[str]) -> str:
+    if any(map(is_reply, labels)) or (labels and not any(map(is_name, labels))):
+        return "assistant"
+    return "dialogue" if labels else "document"

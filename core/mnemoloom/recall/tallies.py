@@ -50,6 +50,12 @@ class Tallies:
                 tallies.spoken[speaker], tallies.surprises[speaker] = len(slots), np.sort(surprise[slots])
         return tallies
 
+    def mean(self, *, cold: bool, replies: bool) -> NDArray[np.float64] | None:
+        """The mean of the vectors, shape (d,), those of cold memories and of replies included or not; None of none."""
+        groups = np.ix_(range(1 + cold), range(1 + replies))
+        n = int(self.encoded[groups].sum())
+        return self.sums[groups].sum(axis=(0, 1)) / n if n else None
+
     def add(self, *, speaker: int, surprise: np.float32, group: int, row: Floats | None) -> None:
         """Count one memory more."""
         self.spoken[speaker] = self.spoken.get(speaker, 0) + 1

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from mnemoloom.errors import StorageFailure
 
-__all__ = ["drop_cache", "drop_caches", "read_cache", "write_cache"]
+__all__ = ["drop_cache", "drop_caches", "drop_partial", "intact_caches", "read_cache", "write_cache"]
 
 _MAGIC = b"mnlmcch1"
 _START = len(_MAGIC) + 8 + 32
@@ -67,6 +67,19 @@ def read_cache(folder: Path, name: str) -> tuple[Arrays, dict[str, Any]] | None:
         with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
             return _read(path)
     return None
+
+
+def intact_caches(folder: Path) -> dict[str, bool]:
+    """Every cache in a folder by name, and whether an intact file of it is there."""
+    names = {file.stem for file in folder.iterdir() if file.suffix[1:].isdigit()} if folder.is_dir() else set()
+    return {name: read_cache(folder, name) is not None for name in sorted(names)}
+
+
+def drop_partial(folder: Path) -> None:
+    """Remove what broken-off writes of caches have left."""
+    for path in folder.glob("*.part"):
+        with suppress(OSError):
+            path.unlink()
 
 
 def drop_cache(folder: Path, name: str) -> None:

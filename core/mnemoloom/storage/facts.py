@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mnemoloom.errors import CorruptionError
 from mnemoloom.storage.vault import locks_of
 
-__all__ = ["CALLER", "StoreFacts", "read_fact", "read_facts", "write_fact"]
+__all__ = ["CALLER", "StoreFacts", "read_fact", "read_facts", "read_store_id", "write_fact"]
 
 CALLER = "caller"  # the encoder of vectors that the caller brought along
 
@@ -57,6 +57,14 @@ def read_facts(connection: sqlite3.Connection) -> StoreFacts:
             unfinished=int(found["unfinished"]) if "unfinished" in found else None,
         )
     except (KeyError, ValueError) as error:
+        raise CorruptionError(f"table meta of the store is damaged: {error!r}") from error
+
+
+def read_store_id(connection: sqlite3.Connection) -> str:
+    """Who the store is; it stands in the clear in an encrypted one, too. Raises CorruptionError."""
+    try:
+        return (read_fact(connection, "store_id") or b"").decode()
+    except (UnicodeDecodeError, AttributeError) as error:
         raise CorruptionError(f"table meta of the store is damaged: {error!r}") from error
 
 

@@ -9,11 +9,11 @@ from contextlib import contextmanager
 
 from mnemoloom.errors import CorruptionError, LoomError, StorageFailure, StoreLockedError
 
-__all__ = ["note_damage", "take_damage", "translated"]
+__all__ = ["note_damage", "tells_damage", "translated"]
 
-_DAMAGED = ("malformed", "not a database", "corrupt", "could not decode")
+_OURS = "user-defined function"  # one that we lent to SQLite, and that decrypts, raised
+_DAMAGED = ("malformed", "not a database", "corrupt", "could not decode", _OURS)
 _BUSY = ("locked", "busy")
-_OURS = "user-defined function"  # one that we lent to SQLite raised
 
 _noted = threading.local()
 
@@ -23,11 +23,10 @@ def note_damage(problem: str) -> None:
     _noted.problem = problem
 
 
-def take_damage(error: sqlite3.Error) -> str | None:
-    """What was noted, if that is why SQLite raised this."""
-    problem: str | None = getattr(_noted, "problem", None)
-    _noted.problem = None
-    return (problem or "a value cannot be read") if _OURS in str(error) else None
+def _take_damage() -> str:
+    """What was noted last."""
+    problem, _noted.problem = getattr(_noted, "problem", None), None
+    return problem or "a value cannot be read"
 
 
 @contextmanager
@@ -41,11 +40,16 @@ def translated(where: str) -> Iterator[None]:
         raise CorruptionError(f"{where} holds text that is not UTF-8") from error
 
 
+def tells_damage(error: sqlite3.Error | UnicodeDecodeError) -> bool:
+    """Whether what was read is damaged, and not only out of reach."""
+    return isinstance(error, UnicodeDecodeError) or any(word in str(error).lower() for word in _DAMAGED)
+
+
 def _ours(error: sqlite3.Error, where: str) -> LoomError:
-    said, noted = str(error).lower(), take_damage(error)
-    if noted is not None:
-        return CorruptionError(f"{where}: {noted}")
-    if any(word in said for word in _DAMAGED):
+    said = str(error).lower()
+    if _OURS in said:
+        return CorruptionError(f"{where}: {_take_damage()}")
+    if tells_damage(error):
         return CorruptionError(f"{where} is damaged: {error}")
     if any(word in said for word in _BUSY):
         return StoreLockedError(f"{where} is busy: {error}")

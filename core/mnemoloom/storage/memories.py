@@ -9,6 +9,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, NamedTuple
 
 from mnemoloom.chain import GENESIS, Entry, Signer, entry_digest, item_digest
@@ -25,6 +26,7 @@ __all__ = [
     "StoredPayload",
     "anchor_at",
     "changes",
+    "count_isolated",
     "delete",
     "end_of",
     "every_item",
@@ -32,6 +34,7 @@ __all__ = [
     "external_ids",
     "fields_of",
     "find",
+    "first_end",
     "holds",
     "insert",
     "item_of",
@@ -46,6 +49,7 @@ __all__ = [
     "policy_of",
     "records",
     "scan",
+    "sources",
     "tier_counts",
     "touch",
     "unnamed",
@@ -119,13 +123,17 @@ _ENCODED = ("id", "namespace", "vector", "tokens", "encoder")
 
 _SCAN = """
 SELECT m.id, p.text, m.speaker, m.session, m.time, m.surprise, m.tier, p.vector, p.encoder, p.tokens
-FROM memories m JOIN payloads p ON p.id = m.payload WHERE m.namespace = ? AND m.id > ? AND m.id <= ? ORDER BY m.id
+FROM memories m JOIN payloads p ON p.id = m.payload WHERE m.namespace = ? AND m.id > ? AND m.id <= ?
+AND m.id NOT IN (SELECT memory FROM quarantine) ORDER BY m.id
 """
 _RECORDS = """
 SELECT m.id, p.text, m.speaker, m.session, m.time, m.metadata, m.tier, m.pinned, m.created, u.accessed, p.pointer,
        m.external_id, m.source, m.trust, m.surprise, m.expires
 FROM memories m JOIN payloads p ON p.id = m.payload LEFT JOIN usage u ON u.memory = m.id
 WHERE m.id IN (SELECT value FROM json_each(?)) AND m.namespace = ? AND (m.expires IS NULL OR m.expires > now_ms())
+"""
+_SOURCES = """
+SELECT id, source FROM memories WHERE id IN (SELECT value FROM json_each(?)) AND source IS NOT NULL
 """
 _OCCUPIED = """
 SELECT labels FROM namespaces n WHERE EXISTS (
@@ -138,7 +146,11 @@ SELECT m.salt, n.labels, p.text, p.pointer, p.variant, p.vector, p.tokens, p.enc
 FROM memories m JOIN payloads p ON p.id = m.payload JOIN namespaces n ON n.id = m.namespace
 """
 _ONE_ITEM = "".join((_ITEM, "WHERE m.id = ?"))
-_EVERY_ITEM = "".join((_ITEM.replace("SELECT", "SELECT m.id,", 1), "ORDER BY m.id"))
+_EVERY_ITEM = """
+SELECT m.id, m.salt, m.namespace, p.text, p.pointer, p.variant, p.vector, p.tokens, p.encoder, m.external_id, m.speaker,
+       m.session, m.time, m.metadata, m.tier, m.pinned, m.created, m.source, m.trust, m.surprise, m.expires
+FROM memories m JOIN payloads p ON p.id = m.payload ORDER BY m.id
+"""
 
 
 def namespace_number(connection: sqlite3.Connection, labels: Sequence[str]) -> int | None:
@@ -313,7 +325,10 @@ def unnamed(connection: sqlite3.Connection, namespace: int, pointer: bytes, *, u
 def scan(
     connection: sqlite3.Connection, namespace: int, *, after: int = 0, until: int = 1 << 62
 ) -> Iterator[tuple[Any, ...]]:
-    """Memories with after < id ≤ until: id, text, speaker, session, time, surprise, tier, vector, encoder, tokens."""
+    """Memories with after < id ≤ until: id, text, speaker, session, time, surprise, tier, vector, encoder, tokens.
+
+    Those in quarantine are left out.
+    """
     return connection.execute(_SCAN, (namespace, after, until))
 
 
@@ -328,10 +343,18 @@ def changes(connection: sqlite3.Connection, namespace: int, *, after: int) -> li
 def records(
     connection: sqlite3.Connection, namespace: int, ids: Sequence[int], *, accessed: Mapping[int, int] | None = None
 ) -> dict[int, Record]:
-    """The records of those ids that exist in the namespace; `accessed` holds newer times of access, by id."""
+    """The records of those ids that exist in the namespace; `accessed` holds newer times of access, by id.
+
+    Raises CorruptionError, naming the memory, if a text is not the one that its pointer was made of.
+    """
     noted = accessed or {}
     rows = connection.execute(_RECORDS, (json.dumps(ids), namespace))
     return {row[0]: _record(row, noted.get(row[0], row[9])) for row in rows}
+
+
+def sources(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, str]:
+    """Where memories came from, by id; those without a source are left out."""
+    return dict(connection.execute(_SOURCES, (json.dumps(ids),)))
 
 
 def item_of(connection: sqlite3.Connection, memory: int, *, store: str) -> bytes:
@@ -347,10 +370,21 @@ def end_of(connection: sqlite3.Connection, namespace: int, memory: int) -> int |
     return row[0] if row else None
 
 
+def first_end(connection: sqlite3.Connection, ids: Iterable[int]) -> int | None:
+    """The moment (ms) at which the first of some memories ends; None if none of them does."""
+    row = connection.execute(
+        "SELECT min(expires) FROM memories WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(list(ids)),)
+    ).fetchone()
+    end: int | None = row[0]
+    return end
+
+
 def every_item(connection: sqlite3.Connection, *, store: str) -> Iterator[tuple[int, bytes]]:
     """The digest of every memory that can be read, by rising id."""
+    named = dict(connection.execute("SELECT id, labels FROM namespaces"))
     for row in connection.execute(_EVERY_ITEM):
-        yield row[0], item_digest(row[1], _fields(store, row[2:]))
+        if row[2] in named:
+            yield row[0], item_digest(row[1], _fields(store, (named[row[2]], *row[3:])))
 
 
 def fields_of(connection: sqlite3.Connection, memory: int, *, store: str) -> tuple[bytes, tuple[Field, ...]]:
@@ -450,6 +484,8 @@ def _event(memory: NewMemory) -> tuple[Any, ...]:
 
 def _record(row: Sequence[Any], accessed: int | None) -> Record:
     try:
+        if sha256(row[1].encode()).digest() != row[10]:
+            raise ValueError("its text is not the one that was remembered")
         return Record(
             id=row[0],
             text=row[1],
@@ -469,7 +505,7 @@ def _record(row: Sequence[Any], accessed: int | None) -> Record:
             expires=None if row[15] is None else from_millis(row[15]),
         )
     except (ValueError, OverflowError, TypeError, AttributeError) as error:
-        raise CorruptionError(f"memory {row[0]} holds values that cannot be read: {error}") from error
+        raise CorruptionError(f"memory {row[0]} is damaged: {error}") from error
 
 
 def payload_vectors(
@@ -514,11 +550,19 @@ def namespaces(connection: sqlite3.Connection, *, occupied: bool = False) -> lis
 
 
 def tier_counts(connection: sqlite3.Connection, namespace: int) -> dict[str, int]:
-    """How many memories each tier holds."""
+    """How many memories each tier holds, those in quarantine left out."""
     return dict(
         connection.execute(
             "SELECT tier, count(*) FROM memories WHERE namespace = ? AND (expires IS NULL OR expires > now_ms()) "
-            "GROUP BY tier",
+            "AND id NOT IN (SELECT memory FROM quarantine) GROUP BY tier",
             (namespace,),
         )
     )
+
+
+def count_isolated(connection: sqlite3.Connection, namespace: int) -> int:
+    """How many memories are in quarantine."""
+    found = connection.execute(
+        "SELECT count(*) FROM quarantine q JOIN memories m ON m.id = q.memory WHERE m.namespace = ?", (namespace,)
+    )
+    return int(found.fetchone()[0])

@@ -63,7 +63,8 @@ CREATE TABLE log (
 ) STRICT;
 """
 
-# What recall found out about pairs of memories: evidence, not truth, and gone with either of them.
+# Pairs of memories: what recall found out about them (evidence, not truth), and what was derived from what, which the
+# log tells, too. Gone with either of them.
 _M002_LINKS = """
 CREATE TABLE links (
     source INTEGER NOT NULL REFERENCES memories (id) ON DELETE CASCADE,
@@ -91,14 +92,20 @@ CREATE TABLE calls (
 ) STRICT, WITHOUT ROWID;
 """
 
-# When memories end (ms), and the sealed keys of an encrypted store, by namespace; 0 is the store's own.
-_M005_PRIVACY = """
+# Memories that are kept, and shown to nobody until they are released.
+_M005_QUARANTINE = """
+CREATE TABLE quarantine (memory INTEGER PRIMARY KEY REFERENCES memories (id) ON DELETE CASCADE, since INTEGER NOT NULL)
+    STRICT;
+"""
+
+# When memories end (ms), and the wrapped keys of an encrypted store, by namespace; 0 is the store's own.
+_M006_PRIVACY = """
 ALTER TABLE memories ADD COLUMN expires INTEGER;
 CREATE INDEX memories_by_expiry ON memories (namespace, expires) WHERE expires IS NOT NULL;
 CREATE TABLE vault (namespace INTEGER PRIMARY KEY, wrapped BLOB NOT NULL) STRICT;
 """
 
-_STEPS = (_M001_TABLES, _M002_LINKS, _M003_TAGS, _M004_CALLS, _M005_PRIVACY)
+_STEPS = (_M001_TABLES, _M002_LINKS, _M003_TAGS, _M004_CALLS, _M005_QUARANTINE, _M006_PRIVACY)
 FORMAT = len(_STEPS)
 
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 import hmac
 import sqlite3
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mnemoloom.chain import GENESIS, Entry, Seal, anchor_of, entry_digest
 from mnemoloom.chain.keys import entry_tag, key_id_of, key_mark
-from mnemoloom.storage.failures import take_damage
+from mnemoloom.errors import CorruptionError
+from mnemoloom.storage.failures import tells_damage
 from mnemoloom.storage.keys import REKEY
-from mnemoloom.storage.memories import every_item
+from mnemoloom.storage.lineage import DERIVE, ends_of, lineage
+from mnemoloom.storage.memories import every_item, item_of
+from mnemoloom.storage.quarantine import ISOLATE, RELEASE
 
 __all__ = ["VerifyReport", "verify_store"]
 
@@ -27,7 +31,7 @@ class VerifyReport:
     """What verify() found.
 
     ok: nothing is damaged. problem: the first damage, named by place, else None. broken_at: the log entry where the
-    chain breaks first, if it does.
+    chain breaks first, if it does. damaged: the ids of all memories that are not what was logged, or cannot be read.
     level: how strong the evidence is. "accident-only": whoever can write the file could have computed the chain
     again. "keyed": only who has the key could. With "+seal": also, nothing up to the seal was cut off or put back to
     an older state.
@@ -42,6 +46,7 @@ class VerifyReport:
     level: str = "accident-only"
     key_id: str | None = None
     broken_at: int | None = None
+    damaged: tuple[int, ...] = ()
 
 
 class _Broken(NamedTuple):
@@ -50,16 +55,29 @@ class _Broken(NamedTuple):
 
 
 def verify_store(
-    connection: sqlite3.Connection, *, store: str, keys: Iterable[bytes] = (), seal: Seal | None = None
+    connection: sqlite3.Connection,
+    *,
+    store: str,
+    keys: Iterable[bytes] = (),
+    seal: Seal | None = None,
+    closed: bool = False,
 ) -> VerifyReport:
-    """Check database pages, the chain of the log, its signatures as far as keys are given, and every memory."""
+    """Check database pages, the chain of the log, its signatures as far as keys are given, and every memory.
+
+    closed: the store is encrypted and its key is not at hand, so that of the memories it is checked that they are there.
+    """
     chain = _Chain(store, {key_mark(key, store): key for key in keys}, seal)
     pages = _pages(connection)
-    for row in connection.execute(_LOG):
-        chain.follow(Entry(*row[:5]), *row[5:])
+    chain.follow(connection.execute(_LOG))
     chain.end(connection)
     broken = chain.broken
-    problem = pages or (broken.problem if broken else None) or _truth(connection, chain.items, store)
+    wrong = _strange_memories(connection, chain.items) if closed else _wrong_memories(connection, chain.items, store)
+    problem = (
+        pages
+        or (broken.problem if broken else None)
+        or next(iter(wrong.values()), None)
+        or _standing(connection, chain)
+    )
     return VerifyReport(
         ok=problem is None,
         problem=problem,
@@ -69,7 +87,14 @@ def verify_store(
         level=chain.level,
         key_id=None if chain.mark is None else key_id_of(chain.mark),
         broken_at=broken.seq if broken else None,
+        damaged=tuple(wrong),
     )
+
+
+def _pages(connection: sqlite3.Connection) -> str | None:
+    """What is wrong with the pages and indexes of the database; None if nothing is."""
+    found = [row[0] for row in connection.execute("PRAGMA integrity_check(1)")]
+    return None if found == ["ok"] else f"database pages: {found[0]}"
 
 
 class _Chain:
@@ -80,6 +105,8 @@ class _Chain:
         self.seq, self.head = 0, GENESIS
         self.mark: bytes | None = None  # of the key under which the log is kept from here on
         self.items: dict[int, bytes] = {}
+        self.isolated: set[int] = set()
+        self.derived: set[tuple[int, int]] = set()
         self.broken: _Broken | None = None
 
     @property
@@ -87,22 +114,45 @@ class _Chain:
         base = "keyed" if self.mark in self._keys else "accident-only"
         return f"{base}+seal" if self._seal is not None else base
 
-    def follow(self, entry: Entry, item: bytes, stored: bytes, tag: bytes | None) -> None:
-        """Take the next entry, with the digests stored for it."""
-        if entry.seq != self.seq + 1:
-            self._break(self.seq + 1, f"log entry {self.seq + 1} is missing")
-        if entry_digest(self.head, entry, item) != stored:
-            self._break(entry.seq, f"log entry {entry.seq} does not follow from the one before it")
+    def follow(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Take the entries in order, each with the digests stored for it."""
+        head, seq, items = self.head, self.seq, self.items
+        ordinary = self._seal is None and not self._keys  # then only rekey entries and tags need a closer look
+        for row in rows:
+            item, stored = row[5], row[6]
+            if row[0] != seq + 1:
+                self._break(seq + 1, f"log entry {seq + 1} is missing")
+            seq = row[0]
+            if entry_digest(head, row[:5], item) != stored:
+                self._break(seq, f"log entry {seq} does not follow from the one before it")
+            head = stored
+            if not ordinary or row[7] is not None or self.mark is not None or row[1] == REKEY:
+                self._examine(Entry(*row[:5]), item, stored, row[7])
+            if row[1] == "remember":
+                items[row[3]] = item
+            else:
+                self._take(row[1], row[3], item)
+        self.head, self.seq = head, seq
+
+    def _take(self, op: str, memory: int, item: bytes) -> None:
+        """What an entry says of a memory that is there already."""
+        if op == "forget":
+            self.items.pop(memory, None)
+            self.isolated.discard(memory)
+        elif op == DERIVE:
+            self.derived.add(ends_of(item))
+        elif op != REKEY:
+            if op in (ISOLATE, RELEASE):
+                (self.isolated.add if op == ISOLATE else self.isolated.discard)(memory)
+            self.items[memory] = item
+
+    def _examine(self, entry: Entry, item: bytes, stored: bytes, tag: bytes | None) -> None:
+        """Check signatures and the seal at an entry, and take note of a new key."""
         self._check_tag(entry, item, stored, tag)
         if self._seal is not None and entry.seq == self._seal.seq and stored.hex() != self._seal.head:
             self._break(entry.seq, f"log entry {entry.seq} is not the one that was sealed")
-        self.seq, self.head = entry.seq, stored
-        if entry.op == "forget":
-            self.items.pop(entry.memory, None)
-        elif entry.op == REKEY:
+        if entry.op == REKEY:
             self.mark = item
-        else:
-            self.items[entry.memory] = item
 
     def end(self, connection: sqlite3.Connection) -> None:
         """Check what only the whole log can show."""
@@ -115,8 +165,9 @@ class _Chain:
         if stray is not None:
             self._break(stray, f"log entry {stray} is signed, but missing")
         if self._seal is not None:
+            cut = self.seq < self._seal.seq
             for problem in self._against(self._seal):
-                self._break(self.seq, problem)
+                self._break(self.seq + cut, problem)
 
     def _check_tag(self, entry: Entry, item: bytes, stored: bytes, tag: bytes | None) -> None:
         marks = [mark for mark in (self.mark, item if entry.op == REKEY else None) if mark is not None]
@@ -149,30 +200,70 @@ class _Chain:
             self.broken = _Broken(seq, problem)
 
 
-def _pages(connection: sqlite3.Connection) -> str | None:
-    found = [row[0] for row in connection.execute("PRAGMA integrity_check(1)")]
-    return None if found == ["ok"] else f"database pages: {found[0]}"
+def _wrong_memories(connection: sqlite3.Connection, items: dict[int, bytes], store: str) -> dict[int, str]:
+    """What is wrong with which memory, by rising id."""
+    wrong, found = {}, set()
+    for memory, item in _present_items(connection, items, store):
+        found.add(memory)
+        if item is None:
+            wrong[memory] = f"memory {memory} cannot be read"
+        elif items.get(memory) != item:
+            wrong[memory] = f"memory {memory} is not {'what was logged' if memory in items else 'in the log'}"
+    if found != items.keys():
+        living = {row[0] for row in connection.execute("SELECT id FROM main.memories NOT INDEXED")}
+        for memory in (items.keys() | living) - found:
+            wrong[memory] = f"memory {memory} is in the log, but gone"
+            if memory in living:
+                wrong[memory] = f"memory {memory} has lost its text or namespace"
+    return dict(sorted(wrong.items()))
 
 
-def _truth(connection: sqlite3.Connection, items: dict[int, bytes], store: str) -> str | None:
-    """What is wrong with the memories, also where one of an encrypted store does not open."""
+def _strange_memories(connection: sqlite3.Connection, items: dict[int, bytes]) -> dict[int, str]:
+    """Memories that are not in the log, or in the log alone, by rising id."""
+    living = {row[0] for row in connection.execute("SELECT id FROM main.memories NOT INDEXED")}
+    return {
+        memory: f"memory {memory} is {'not in the log' if memory in living else 'in the log, but gone'}"
+        for memory in sorted(living ^ items.keys())
+    }
+
+
+def _standing(connection: sqlite3.Connection, chain: _Chain) -> str | None:
+    """Whether the quarantine and the lineage of memories are those of the log."""
+    held = {row[0] for row in connection.execute("SELECT memory FROM quarantine")}
+    if held != chain.isolated:
+        strange = min(held ^ chain.isolated)
+        return (
+            f"memory {strange} {'is in quarantine' if strange in held else 'left its quarantine'} without a log entry"
+        )
+    logged = {pair for pair in chain.derived if chain.items.keys() >= set(pair)}
+    if (found := lineage(connection)) != logged:
+        memory, origin = min(found ^ logged)
+        state = "is not in the log" if (memory, origin) in found else "was taken away"
+        return f"the link from memory {memory} to its origin {origin} {state}"
+    return None
+
+
+def _present_items(
+    connection: sqlite3.Connection, items: dict[int, bytes], store: str
+) -> Iterator[tuple[int, bytes | None]]:
+    """Every memory that is there and the digest of what it is now; None where it cannot be read."""
+    last = 0
     try:
-        return _memories(connection, items, store)
-    except sqlite3.OperationalError as error:
-        if problem := take_damage(error):
-            return problem
-        raise
+        for last, item in every_item(connection, store=store):
+            yield last, item
+        return
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        if not tells_damage(error):
+            raise
+    for memory in sorted(memory for memory in items if memory > last):  # one of these it was
+        with suppress(CorruptionError):  # the row is gone, or what it refers to
+            yield memory, _item_if_readable(connection, memory, store)
 
 
-def _memories(connection: sqlite3.Connection, items: dict[int, bytes], store: str) -> str | None:
-    living = {row[0] for row in connection.execute("SELECT id FROM memories")}
-    if living != items.keys():
-        strange = min(living ^ items.keys())
-        return f"memory {strange} is {'not in the log' if strange in living else 'in the log, but gone'}"
-    readable = set()
-    for memory, item in every_item(connection, store=store):
-        readable.add(memory)
-        if item != items[memory]:
-            return f"memory {memory} is not what was logged"
-    lost = min(living - readable, default=None)
-    return None if lost is None else f"memory {lost} has lost its text or namespace"
+def _item_if_readable(connection: sqlite3.Connection, memory: int, store: str) -> bytes | None:
+    try:
+        return item_of(connection, memory, store=store)
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        if not tells_damage(error):
+            raise
+        return None

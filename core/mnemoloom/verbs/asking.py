@@ -7,12 +7,14 @@ from typing import Any
 
 from mnemoloom.config import Profile
 from mnemoloom.drafts import check_count, check_moment, check_text, raw_row
-from mnemoloom.errors import UnknownMemoryError, ValidationError
+from mnemoloom.errors import EmbedderUnavailableError, UnknownMemoryError, ValidationError
 from mnemoloom.filters import Filter, asks_for, common, conjoin, parse_filter
 from mnemoloom.recall.calibration import Calibration, conformal_threshold, fewest_questions, kept_threshold
 from mnemoloom.recall.nearest import Nearest
 from mnemoloom.recall.request import Request
+from mnemoloom.recall.shares import most_per_source
 from mnemoloom.records import Explanation, RecallResult, Record, Tier
+from mnemoloom.trust import trusted_at_least
 from mnemoloom.verbs.handle import Confidence, Handle, Key, Labels, Moment, Where
 
 __all__ = ["AskingVerbs"]
@@ -39,6 +41,8 @@ class AskingVerbs(Handle):
         exact: bool = False,
         as_of: Moment | None = None,
         min_confidence: Confidence | None = None,
+        min_trust: str | None = None,
+        per_source: float | None = None,
         update: bool = True,
     ) -> RecallResult:
         """The memories that answer a query, best first.
@@ -59,6 +63,10 @@ class AskingVerbs(Handle):
         min_confidence: give no hits below this confidence (0 to 1, or "calibrated"); before that, cold memories and
             the replies of an assistant are searched too, and what they give is marked `second_look`. "calibrated" is
             what `calibrate` found for this namespace and embedder, and before that the library's own threshold, .32.
+        min_trust: only memories that are trusted this far or further, neighbours too: web, import, tool, model, user or
+            system, from the least to the most.
+        per_source: the share of the hits, from 0 to 1 and at least one, that may come of one source, in place of that
+            of `Config`; 1 sets no bound. Memories without a source are not bounded.
         update: note the time of access on the hits, and which supersede which; False leaves no trace of the question.
 
         Raises
@@ -77,6 +85,8 @@ class AskingVerbs(Handle):
             exact=exact,
             as_of=as_of,
             min_confidence=min_confidence,
+            min_trust=min_trust,
+            per_source=per_source,
         )
         result = self._recaller.recall(request)
         if update and not self._opened.store.read_only:
@@ -105,6 +115,8 @@ class AskingVerbs(Handle):
         vector: Any = None,  # noqa: ANN401 - anything numpy reads as a row
         as_of: Moment | None = None,
         min_confidence: Confidence | None = None,
+        min_trust: str | None = None,
+        per_source: float | None = None,
     ) -> Explanation:
         """Why `recall`, asked the same, returns a memory, or which stage lets it go."""
         request = self._request(
@@ -117,6 +129,8 @@ class AskingVerbs(Handle):
             vector=vector,
             as_of=as_of,
             min_confidence=min_confidence,
+            min_trust=min_trust,
+            per_source=per_source,
         )
         unknown_too = isinstance(key, int) and not isinstance(key, bool)
         return self._recaller.why(request, int(key) if unknown_too else self._id(key))
@@ -144,6 +158,7 @@ class AskingVerbs(Handle):
         *,
         vector: Any = None,  # noqa: ANN401 - anything numpy reads as a row
         where: Where | None = None,
+        min_trust: str | None = None,
     ) -> Nearest:
         """The ids of memories by the cosine of their vectors with the query's alone, best first, and those cosines.
 
@@ -154,6 +169,7 @@ class AskingVerbs(Handle):
         ----------
         query: what to encode, or `vector`: its encoding, shape (d,).
         k: how many, at most; None for all.
+        min_trust: as in `recall`.
 
         Raises
         ------
@@ -164,7 +180,8 @@ class AskingVerbs(Handle):
             raise ValidationError("nearest takes a query or a vector, one of them")
         if k is not None:
             check_count(k, "k", low=1)
-        condition = parse_filter(where)
+        trusted = None if min_trust is None else trusted_at_least(min_trust)
+        condition = conjoin(parse_filter(where), common(trust=trusted))
         text = None if query is None else check_text(query, config=config, name="query")
         request = Request(
             query=text or "",
@@ -196,7 +213,10 @@ class AskingVerbs(Handle):
                 f"to keep {keep} of the questions, calibrate needs at least {fewest} that memory holds an answer to; "
                 f"got {len(questions)}"
             )
-        found = [self.recall(question, update=False).confidence for question in questions]
+        results = [self.recall(question, update=False) for question in questions]
+        if lost := next((each.degraded for each in results if each.degraded), None):
+            raise EmbedderUnavailableError(f"confidence is calibrated with the encoder, and {lost}")
+        found = [each.confidence for each in results]
         calibration = conformal_threshold(found, keep=float(keep))
         self._writer.keep_threshold(calibration)
         return calibration
@@ -214,13 +234,16 @@ class AskingVerbs(Handle):
         vector: Any,  # noqa: ANN401 - anything numpy reads as a row
         as_of: Moment | None,
         min_confidence: Confidence | None,
+        min_trust: str | None,
+        per_source: float | None,
         expand: int = 0,
         **settled: Any,  # noqa: ANN401 - what needs no checking: the fields of Request
     ) -> Request:
         config = self._opened.config
         check_count(k, "k", low=1, high=config.limits.k)
         check_count(expand, "expand", low=0, high=config.limits.k)
-        condition = conjoin(parse_filter(where), condition)
+        trusted = None if min_trust is None else trusted_at_least(min_trust)
+        condition = conjoin(parse_filter(where), condition, common(trust=trusted))
         return Request(
             query=check_text(query, config=config, name="query"),
             k=k,
@@ -230,8 +253,17 @@ class AskingVerbs(Handle):
             vector=None if vector is None else raw_row(vector),
             as_of=None if as_of is None else check_moment(as_of, "as_of", to_the_end=True),
             least=self._least(min_confidence),
+            trusted=trusted,
+            per_source=self._most_per_source(per_source, k),
             **settled,
         )
+
+    def _most_per_source(self, share: float | None, k: int) -> int | None:
+        if share is None:
+            share = self._opened.config.per_source
+        elif isinstance(share, bool) or not isinstance(share, (int, float)) or not 0.0 <= share <= 1.0:
+            raise ValidationError(f"per_source must be a number from 0 to 1; got {share!r}")
+        return None if share is None or share == 1.0 else most_per_source(share, k)
 
     def _least(self, min_confidence: Confidence | None) -> float | None:
         if min_confidence is None:

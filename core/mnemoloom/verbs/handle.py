@@ -19,6 +19,7 @@ from mnemoloom.recall.live import LiveShelf
 from mnemoloom.records import Record
 from mnemoloom.remembering import Missing, Writer
 from mnemoloom.storage import memories
+from mnemoloom.storage.quarantine import isolated
 
 __all__ = ["Confidence", "Handle", "Key", "Labels", "Moment", "Where"]
 
@@ -82,7 +83,8 @@ class Handle:
             number = self._live.number(connection)
             noted = self._live.accessed([memory])
             found = memories.records(connection, number, [memory], accessed=noted) if number is not None else {}
-        if memory not in found:
+            hidden = isolated(connection, found)
+        if memory not in found or memory in hidden:
             raise UnknownMemoryError(key)
         return found[memory]
 

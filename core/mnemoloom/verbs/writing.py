@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from mnemoloom.drafts import check_draft, check_label, check_tier
+from mnemoloom.drafts import check_draft, check_name, check_tier
 from mnemoloom.errors import ValidationError
 from mnemoloom.filters import parse_filter
 from mnemoloom.records import Draft, Erased, Tier
@@ -34,6 +34,7 @@ class WritingVerbs(Handle):
         tier: Tier = Tier.LONG_TERM,
         pinned: bool = False,
         ttl: float | timedelta | None = None,
+        derived_from: Sequence[Key] = (),
     ) -> int:
         """Remember one text; its id. What it returns for is on disk. `Draft` says what the arguments mean.
 
@@ -42,7 +43,8 @@ class WritingVerbs(Handle):
 
         Raises
         ------
-        TextError, MetadataError, VectorError, EmbedderError, StoreError: nothing was stored.
+        TextError, MetadataError, VectorError, EmbedderError, StoreError, and UnknownMemoryError for an origin: nothing
+        was stored.
         """
         draft = Draft(
             text=text,
@@ -57,6 +59,7 @@ class WritingVerbs(Handle):
             tier=tier,
             pinned=pinned,
             ttl=ttl,
+            derived_from=derived_from,
         )
         return self.remember_many([draft])[0]
 
@@ -83,7 +86,7 @@ class WritingVerbs(Handle):
         if existing not in ("replace", "skip"):
             raise ValidationError(f"existing must be 'replace' or 'skip'; got {existing!r}")
         if idem_key is not None:
-            check_label(idem_key, limits=self._opened.config.limits, name="idem_key")
+            check_name(idem_key, limits=self._opened.config.limits, name="idem_key")
         if isinstance(drafts, (str, Mapping)):
             raise ValidationError("remember_many takes a list of drafts; use remember for one")
         now, config = self._opened.now(), self._opened.config
@@ -123,11 +126,12 @@ class WritingVerbs(Handle):
     async def aforget_many(self, keys: Iterable[int | str], **options: Any) -> int:  # noqa: ANN401
         return await self._run(self.forget_many, keys, **options)
 
-    def erase(self, where: Where) -> Erased:
+    def erase(self, where: Where, *, derived: bool = True) -> Erased:
         """Remove the memories that fit, cold and pinned ones too, so that no file of the store keeps a trace of them.
 
+        With them goes what was derived from them (`remember(…, derived_from=…)`), unless `derived` is False.
         The log keeps a salted digest whose salt is gone, and still verifies. Exports and backups are yours to erase.
-        What is derived is dropped and made again, which takes about as long as opening the store without caches.
+        Caches are dropped and made again, which takes about as long as opening the store without caches.
 
         Raises
         ------
@@ -136,11 +140,11 @@ class WritingVerbs(Handle):
         condition = parse_filter(where)
         if condition is None:
             raise ValidationError("erase needs a filter; where('id').gt(0) means every memory of this namespace")
-        count = self._writer.erase(condition, now=self._opened.now())
+        count = self._writer.erase(condition, derived=derived, now=self._opened.now())
         return Erased(count=count, pending_checkpoint=not self._opened.store.checkpoint())
 
-    async def aerase(self, where: Any) -> Erased:  # noqa: ANN401
-        return await self._run(self.erase, where)
+    async def aerase(self, where: Any, *, derived: bool = True) -> Erased:  # noqa: ANN401
+        return await self._run(self.erase, where, derived=derived)
 
     def pin(self, key: Key) -> None:
         """Keep a memory for good: pinned memories form the persistent tier. Raises UnknownMemoryError."""

@@ -54,6 +54,7 @@ def test_a_node_says_who_spoke_and_when(chat: Memory) -> None:
         "speaker": "Ann",
         "session": "may",
         "time": "2026-05-14T18:00:00+00:00",
+        "trust": "user",
     }
     told = found.node.get_content(MetadataMode.LLM)
     assert "speaker: Ann" in told

@@ -67,6 +67,9 @@ def test_the_doctor_says_what_is_wrong_with_exit_code_1(run, store):
     assert "something is wrong" in out
 
 
+REPAIRED = {"caches": [], "indexes": False, "leftovers": 0, "problem": None, "damaged": []}
+
+
 def test_the_doctor_repairs_a_damaged_cache(run, ask, store):
     with Memory.open(store) as memory:
         memory.remember_many([f"Event number {n}." for n in range(600)])
@@ -75,7 +78,7 @@ def test_the_doctor_repairs_a_damaged_cache(run, ask, store):
     cache.write_bytes(cache.read_bytes()[:-1])
     assert run("doctor")[0] == 1
     repaired = ask("doctor", "--repair")
-    assert (repaired["ok"], repaired["repaired"]) == (True, ["shelf-1"])
+    assert (repaired["ok"], repaired["repaired"]) == (True, REPAIRED | {"caches": ["shelf-1"]})
     assert "nothing to repair" in run("doctor", "--repair")[1]
     with Memory.open(store, read_only=True) as memory:
         assert [(hit.id, hit.score) for hit in memory.recall("event 7")] == before

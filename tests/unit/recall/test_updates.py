@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mnemoloom import UpdateRule
 from mnemoloom.recall.cues import SILENT
 from mnemoloom.recall.cues_english import ENGLISH
-from mnemoloom.recall.updates import Asked, Statement, asked_value, conflicts, inherit
+from mnemoloom.recall.updates import Asked, Statement, asked_value, comparable, inherit
 from mnemoloom.recall.values import Value
 
 RULE = UpdateRule()
@@ -23,14 +23,17 @@ FIRST = Asked(newest=False, explicit=True, kinds=frozenset({"money"}))
 UNTYPED = Asked(newest=True, explicit=True, kinds=frozenset())
 
 
-def said(time: int, *amounts: int, changed: bool = False, text: str | None = None) -> Statement:
+Said = tuple[int, Statement]
+
+
+def said(time: int, *amounts: int, changed: bool = False, text: str | None = None) -> Said:
     values = frozenset(Value("money", str(amount)) for amount in amounts)
-    return Statement(time, f"statement {time} {amounts}" if text is None else text, values, changed)
+    return time, Statement(f"statement {time} {amounts}" if text is None else text, values, changed)
 
 
 def settled(
     scores: list[float],
-    statements: list[Statement],
+    statements: list[Said],
     asked: Asked = CURRENT,
     *,
     shared: NDArray[np.float64] | None = None,
@@ -39,15 +42,12 @@ def settled(
     rule: UpdateRule = RULE,
 ) -> tuple[list[float], list[tuple[int, int]]]:
     """The rule, where every statement holds all words of the question unless `shared` says otherwise."""
-    return inherit(
-        scores,
-        statements,
-        asked,
-        rule,
-        shared=np.ones((len(scores), len(scores))) if shared is None else shared,
-        cosines=cosines,
-        nearness=nearness,
-    )
+    times = [time for time, _ in statements]
+    near = None if nearness is None else np.array(nearness)
+    held = np.ones((len(scores), len(scores))) if shared is None else shared
+    pairs = comparable(scores, times, asked, rule, shared=held, nearness=near)
+    texts = {place: statement for place, (_, statement) in enumerate(statements)}
+    return inherit(scores, times, texts, pairs, asked, rule, cosines=cosines, nearness=near)
 
 
 def order(scores: list[float]) -> list[int]:
@@ -142,19 +142,22 @@ def test_a_language_without_cues_asks_for_no_version(question: str) -> None:
 # -- contradiction ------------------------------------------------------------------------------------
 
 
-def test_statements_conflict_when_one_states_a_value_that_the_other_does_not() -> None:
-    money = frozenset({"money"})
-    assert conflicts(said(1, 5), said(2, 6), money) is True
-    assert conflicts(said(1, 5, 6), said(2, 6), money) is True
-    assert conflicts(said(1, 6), said(2, 5, 6), money) is False
-    assert conflicts(said(1, 5), said(2, 5), money) is False
+def pairs_of(older: Said, newer: Said, asked: Asked = CURRENT) -> list[tuple[int, int]]:
+    return settled([1.0, 0.9], [older, newer], asked)[1]
+
+
+def test_statements_conflict_when_the_newer_one_states_a_value_that_the_other_does_not() -> None:
+    assert pairs_of(said(1, 6), said(2, 5)) == [(1, 0)]
+    assert pairs_of(said(1, 6), said(2, 5, 6)) == [(1, 0)]
+    assert pairs_of(said(1, 5, 6), said(2, 6)) == []
+    assert pairs_of(said(1, 5), said(2, 5)) == []
 
 
 def test_statements_of_which_one_states_no_value_of_the_kinds_are_not_comparable() -> None:
-    assert conflicts(said(1, 5), said(2), frozenset({"money"})) is None
-    assert conflicts(said(1), said(2, 5), frozenset({"money"})) is None
-    assert conflicts(said(1, 5), said(2, 6), frozenset({"date"})) is None
-    assert conflicts(said(1, 5), said(2, 6), frozenset()) is None
+    assert pairs_of(said(1), said(2, 5)) == []
+    assert pairs_of(said(1, 5), said(2)) == []
+    assert pairs_of(said(1, 6), said(2, 5), replace(CURRENT, kinds=frozenset({"date"}))) == []
+    assert pairs_of(said(1, 6), said(2, 5), replace(CURRENT, kinds=frozenset())) == []
 
 
 # -- inheriting ---------------------------------------------------------------------------------------
@@ -252,7 +255,7 @@ def test_what_is_inherited_is_not_inherited_again() -> None:
 
 
 @st.composite
-def candidates(draw: st.DrawFn) -> tuple[list[float], list[Statement], NDArray[np.float64], NDArray[np.float64]]:
+def candidates(draw: st.DrawFn) -> tuple[list[float], list[Said], NDArray[np.float64], NDArray[np.float64]]:
     n = draw(st.integers(0, 10))
     scores = draw(st.lists(st.floats(-1, 3), min_size=n, max_size=n))
     statements = [
@@ -272,7 +275,7 @@ ASKED = st.builds(
 
 @given(candidates(), ASKED)
 def test_no_score_falls_and_only_what_replaces_another_rises(
-    found: tuple[list[float], list[Statement], NDArray[np.float64], NDArray[np.float64]], asked: Asked
+    found: tuple[list[float], list[Said], NDArray[np.float64], NDArray[np.float64]], asked: Asked
 ) -> None:
     scores, statements, shared, cosines = found
     raised, pairs = settled(scores, statements, asked, shared=shared, cosines=cosines)
@@ -283,26 +286,26 @@ def test_no_score_falls_and_only_what_replaces_another_rises(
     for i, j in pairs:
         assert raised[i] > scores[j] or scores[i] < 0
         if asked.newest:
-            assert statements[i].time > statements[j].time
+            assert statements[i][0] > statements[j][0]
         else:
-            assert statements[i].time < statements[j].time
+            assert statements[i][0] < statements[j][0]
 
 
 @given(candidates(), ASKED)
 def test_nothing_fires_without_a_contradiction(
-    found: tuple[list[float], list[Statement], NDArray[np.float64], NDArray[np.float64]], asked: Asked
+    found: tuple[list[float], list[Said], NDArray[np.float64], NDArray[np.float64]], asked: Asked
 ) -> None:
     scores, statements, shared, _ = found
-    agreeing = [replace(each, values=frozenset({Value("money", "5")})) for each in statements]
+    agreeing = [(time, replace(each, values=frozenset({Value("money", "5")}))) for time, each in statements]
     assert settled(scores, agreeing, asked, shared=shared) == (scores, [])
 
 
 @given(candidates())
 def test_asking_for_the_original_is_asking_for_the_newest_with_time_reversed(
-    found: tuple[list[float], list[Statement], NDArray[np.float64], NDArray[np.float64]],
+    found: tuple[list[float], list[Said], NDArray[np.float64], NDArray[np.float64]],
 ) -> None:
     scores, statements, shared, cosines = found
-    backwards = [replace(each, time=-each.time) for each in statements]
+    backwards = [(-time, each) for time, each in statements]
     forth = settled(scores, statements, NOW, shared=shared, cosines=cosines)
     back = settled(scores, backwards, FIRST, shared=shared, cosines=cosines)
     assert forth[0] == back[0]
@@ -311,7 +314,7 @@ def test_asking_for_the_original_is_asking_for_the_newest_with_time_reversed(
 
 @given(candidates(), ASKED, st.randoms(use_true_random=False))
 def test_the_order_in_which_candidates_are_given_does_not_matter(
-    found: tuple[list[float], list[Statement], NDArray[np.float64], NDArray[np.float64]],
+    found: tuple[list[float], list[Said], NDArray[np.float64], NDArray[np.float64]],
     asked: Asked,
     random: object,
 ) -> None:

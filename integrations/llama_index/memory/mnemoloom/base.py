@@ -38,6 +38,7 @@ _KEPT = (
     "k",
     "recall_token_limit",
     "min_confidence",
+    "min_trust",
     "across_sessions",
     "token_limit",
     "token_flush_size",
@@ -73,7 +74,7 @@ class MnemoloomMemory(LlamaIndexMemory):
     embedder: one of the core, its specification such as "hashing:256", or a LlamaIndex embedding model. Only a
         specification is written down. Without one, recall goes by words, names and dates.
     k, recall_token_limit: how many memories, and how many tokens of them, a prompt gets at most.
-    min_confidence: as in `Memory.recall`; across_sessions: whether other sessions of the user are recalled.
+    min_confidence, min_trust: as in `Memory.recall`; across_sessions: whether other sessions of the user are recalled.
     Everything else: as in LlamaIndex's `Memory`. Other memory blocks work beside it, but are not written down.
 
     Raises
@@ -87,6 +88,7 @@ class MnemoloomMemory(LlamaIndexMemory):
     k: int = Field(default=8, ge=1)
     recall_token_limit: int = Field(default=2_000, ge=1)
     min_confidence: Certainty | None = None
+    min_trust: str | None = None
     across_sessions: bool = True
 
     _share: Share = PrivateAttr()
@@ -118,7 +120,11 @@ class MnemoloomMemory(LlamaIndexMemory):
         )
         self._share, self._chats = opened, chats
         self._long_term = LongTerm(
-            opened.memory, k=self.k, token_limit=self.recall_token_limit, min_confidence=self.min_confidence
+            opened.memory,
+            k=self.k,
+            token_limit=self.recall_token_limit,
+            min_confidence=self.min_confidence,
+            min_trust=self.min_trust,
         )
 
     @classmethod

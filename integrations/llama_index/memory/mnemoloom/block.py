@@ -41,7 +41,8 @@ class MnemoloomMemoryBlock(BaseMemoryBlock[list[ChatMessage]]):
     user_id: whose memory this is, a string, a whole number or a UUID.
     embedder: one of the core, its specification such as "hashing:256", or a LlamaIndex embedding model. Without
         one, recall goes by words, names and dates.
-    k, token_limit: how many memories, and how many tokens, at most. min_confidence: as in `Memory.recall`.
+    k, token_limit: how many memories, and how many tokens, at most. min_confidence, min_trust: as in
+        `Memory.recall`.
     across_sessions: whether a session sees what other sessions of the user have left.
 
     Raises
@@ -55,6 +56,7 @@ class MnemoloomMemoryBlock(BaseMemoryBlock[list[ChatMessage]]):
     k: int = Field(default=8, ge=1)
     token_limit: int = Field(default=2_000, ge=1)
     min_confidence: Certainty | None = None
+    min_trust: str | None = None
     across_sessions: bool = True
 
     _share: Share = PrivateAttr()
@@ -74,7 +76,11 @@ class MnemoloomMemoryBlock(BaseMemoryBlock[list[ChatMessage]]):
         super().__init__(path=opened.path, user_id=user, **fields)  # type: ignore[call-arg]
         self._share = opened
         self._long_term = LongTerm(
-            opened.memory, k=self.k, token_limit=self.token_limit, min_confidence=self.min_confidence
+            opened.memory,
+            k=self.k,
+            token_limit=self.token_limit,
+            min_confidence=self.min_confidence,
+            min_trust=self.min_trust,
         )
 
     @property

@@ -18,6 +18,7 @@ from mnemoloom import Draft, Memory, Record
 from mnemoloom.errors import LoomError, ValidationError
 from mnemoloom.filters import Filter
 from mnemoloom.rendering import fitting
+from mnemoloom.trust import check_trust
 
 __all__ = ["Certainty", "LongTerm"]
 
@@ -38,10 +39,20 @@ class LongTerm:
     k: how many memories a question recalls, at most.
     token_limit: how many tokens they may take up.
     min_confidence: recall nothing when memory is less sure than this to hold an answer: from 0 to 1, or "calibrated".
+    min_trust: recall nothing that is trusted less: web, import, tool, model, user or system.
     """
 
-    def __init__(self, memory: Memory, *, k: int, token_limit: int, min_confidence: Certainty | None) -> None:
+    def __init__(
+        self,
+        memory: Memory,
+        *,
+        k: int,
+        token_limit: int,
+        min_confidence: Certainty | None,
+        min_trust: str | None = None,
+    ) -> None:
         self.memory = memory
+        self._min_trust = None if min_trust is None else check_trust(min_trust, name="min_trust")
         self._k, self._token_limit, self._min_confidence = k, token_limit, min_confidence
         self._waiting: deque[Draft] = deque(maxlen=_WAITING_AT_MOST)
         self._lock = Lock()
@@ -78,7 +89,11 @@ class LongTerm:
             return []
         try:
             result = await self.memory.arecall(
-                question, self._k + len(known), where=where, min_confidence=self._min_confidence
+                question,
+                self._k + len(known),
+                where=where,
+                min_confidence=self._min_confidence,
+                min_trust=self._min_trust,
             )
         except _FAULTS:
             _LOG.warning("nothing is recalled for this turn", exc_info=True)

@@ -45,7 +45,9 @@ def draft_of(message: ChatMessage, *, session: str) -> Draft | None:
     text = said(message)
     if text is None:
         return None
-    return Draft(text=text, speaker=_SPEAKERS[message.role], session=session, source="llama_index")
+    speaker = _SPEAKERS[message.role]
+    trust = "user" if speaker == "user" else "model"
+    return Draft(text=text, speaker=speaker, session=session, source="llama_index", trust=trust)
 
 
 def question_of(asked: str | ChatMessage | None, history: Sequence[ChatMessage]) -> str | None:

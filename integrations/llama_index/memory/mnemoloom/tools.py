@@ -75,7 +75,7 @@ class MnemoloomToolSpec(BaseToolSpec):
         return await asyncio.to_thread(self.forget_memory, memory_id)
 
     def _kept(self, content: str) -> int:
-        return self._memory.remember(content, speaker="user", source="tool")
+        return self._memory.remember(content, speaker="user", source="tool", trust="model")
 
     def _shown(self, result: RecallResult) -> str:
         found = fitting(result, tokens=self._token_limit, repeats=True)  # each has a number to forget it by

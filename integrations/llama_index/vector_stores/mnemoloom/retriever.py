@@ -93,11 +93,12 @@ def _node(hit: Hit) -> BaseNode:
     if is_node(record):
         return node_of(record)
     told = {"speaker": record.speaker, "session": record.session, "time": record.time.isoformat(timespec="seconds")}
+    told |= {"source": record.source, "trust": record.trust}
     known = {name: value for name, value in told.items() if value is not None}
     return TextNode(
         id_=record.external_id or str(record.id),
         text="\n".join(each.text for each in (*hit.before, record, *hit.after)),
         metadata={**record.metadata, **known},
         excluded_embed_metadata_keys=list(known),
-        excluded_llm_metadata_keys=["session"],
+        excluded_llm_metadata_keys=["session", "source", "trust"],
     )

@@ -1,0 +1,43 @@
+"""Putting memories into quarantine and letting them out again, in one transaction each."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from mnemoloom.chain import Signer
+from mnemoloom.filters import Filter
+from mnemoloom.recall.live import LiveShelf
+from mnemoloom.recall.looking import matching_ids
+from mnemoloom.storage import Store, quarantine
+from mnemoloom.storage.lineage import descendants
+
+__all__ = ["isolate", "release"]
+
+
+def isolate(store: Store, live: LiveShelf, signer: Signer, condition: Filter, *, derived: bool, now: int) -> int:
+    """Put the memories that fit into quarantine, with what was derived from them; how many went there now."""
+
+    def work(connection: sqlite3.Connection) -> list[int]:
+        number = live.number(connection)
+        found = [] if number is None else matching_ids(connection, number, condition, isolated=None).tolist()
+        found = descendants(connection, found) if derived else found
+        new = sorted(set(found) - quarantine.isolated(connection, found))
+        quarantine.isolate(connection, number or 0, new, now=now, signer=signer)
+        return new
+
+    return len(store.transact(work, publish=lambda gone: live.publish(gone=gone), abandon=live.abandon))
+
+
+def release(store: Store, live: LiveShelf, signer: Signer, condition: Filter, *, derived: bool, now: int) -> int:
+    """Let the memories in quarantine that fit out of it, with what was derived from them; how many came out."""
+
+    def work(connection: sqlite3.Connection) -> int:
+        number = live.number(connection)
+        found = [] if number is None else matching_ids(connection, number, condition, isolated=None).tolist()
+        found = descendants(connection, found) if derived else found
+        held = sorted(quarantine.isolated(connection, found))
+        quarantine.release(connection, number or 0, held, now=now, signer=signer)
+        return len(held)
+
+    # the shelf is made anew: its slots stand in the order of ids
+    return store.transact(work, publish=lambda count: live.abandon() if count else None, abandon=live.abandon)

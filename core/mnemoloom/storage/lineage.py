@@ -1,0 +1,76 @@
+"""Which memory was derived from which: links of their own kind, each also an entry of the log.
+
+The entry names both ends in its item, as two numbers of sixteen bytes, so that `verify` finds a link that was taken
+away or put in by hand. A link goes when one of its ends goes; a memory is linked to the origins of its origins, too,
+so that forgetting what stands between loses nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable
+
+from mnemoloom.chain import Signer
+from mnemoloom.errors import UnknownMemoryError
+from mnemoloom.storage.memories import find, link, log_change
+from mnemoloom.storage.quarantine import isolated
+
+__all__ = ["DERIVE", "DERIVED", "derive", "descendants", "ends_of", "lineage", "origins_of"]
+
+DERIVE = "derive"
+DERIVED = "derived"  # the kind of link from a memory to one that it was derived from
+
+_BELOW = """
+WITH RECURSIVE below (memory) AS (
+    SELECT value FROM json_each(?)
+    UNION SELECT l.source FROM links l JOIN below b ON l.target = b.memory WHERE l.kind = 'derived'
+) SELECT memory FROM below ORDER BY memory
+"""
+_ABOVE = "SELECT target FROM links WHERE kind = 'derived' AND source IN (SELECT value FROM json_each(?))"
+_TRUSTS = "SELECT id, trust FROM memories WHERE namespace = ? AND id IN (SELECT value FROM json_each(?))"
+
+
+def origins_of(
+    connection: sqlite3.Connection, namespace: int, keys: Iterable[int | str]
+) -> tuple[list[int], list[str]]:
+    """The memories that some keys name and what these were derived from, and how far the named ones are trusted.
+
+    Raises UnknownMemoryError for a key that names none in this namespace, or one in quarantine.
+    """
+    named = [(key, find(connection, namespace, key) if isinstance(key, str) else key) for key in keys]
+    if not named:
+        return [], []
+    ids = json.dumps([each for _, each in named if each is not None and each.bit_length() < 64])
+    trusts = dict(connection.execute(_TRUSTS, (namespace, ids)))
+    hidden = isolated(connection, trusts)
+    for key, memory in named:
+        if memory not in trusts or memory in hidden:
+            raise UnknownMemoryError(key)
+    above = [row[0] for row in connection.execute(_ABOVE, (json.dumps(list(trusts)),))]
+    return sorted({*trusts, *above}), list(trusts.values())
+
+
+def derive(
+    connection: sqlite3.Connection, namespace: int, memory: int, origins: Iterable[int], *, now: int, signer: Signer
+) -> None:
+    """Note that a memory was derived from others."""
+    for origin in origins:
+        link(connection, DERIVED, [(memory, origin)])
+        item = memory.to_bytes(16, "big") + origin.to_bytes(16, "big")
+        log_change(connection, DERIVE, namespace, 0, item, now=now, signer=signer)
+
+
+def ends_of(item: bytes) -> tuple[int, int]:
+    """The memory and its origin, from the item of a log entry."""
+    return int.from_bytes(item[:16], "big"), int.from_bytes(item[16:], "big")
+
+
+def descendants(connection: sqlite3.Connection, ids: Iterable[int]) -> list[int]:
+    """Some memories and all that was derived from them, at any remove; ascending."""
+    return [row[0] for row in connection.execute(_BELOW, (json.dumps(list(ids)),))]
+
+
+def lineage(connection: sqlite3.Connection) -> set[tuple[int, int]]:
+    """Every pair of a memory and one that it was derived from."""
+    return set(connection.execute("SELECT source, target FROM links WHERE kind = 'derived'"))

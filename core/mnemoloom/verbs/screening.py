@@ -1,0 +1,75 @@
+"""Verbs against what should not have been remembered: quarantine, release, quarantined, remove_source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from mnemoloom.errors import ValidationError
+from mnemoloom.filters import Filter, common, conjoin, parse_filter
+from mnemoloom.quarantining import isolate, release
+from mnemoloom.recall.looking import matching_ids
+from mnemoloom.records import Erased, Record
+from mnemoloom.storage import memories
+from mnemoloom.verbs.handle import Handle, Labels, Where
+
+__all__ = ["ScreeningVerbs"]
+
+
+class ScreeningVerbs(Handle):
+    """Verbs against what should not have been remembered: quarantine, release, quarantined, remove_source."""
+
+    def quarantine(self, where: Where | None = None, *, source: Labels | None = None, derived: bool = True) -> int:
+        """Hide the memories that fit, cold and pinned ones too, until `release`; how many were hidden by this call.
+
+        Nothing finds, counts or lists them but `quarantined`: answers are those of a store that does not hold them.
+        They stay on disk and in exports, and `erase` and `remove_source` reach them.
+
+        Parameters
+        ----------
+        where, source: a filter, one or more sources, or both; one of the two must be given.
+        derived: hide what was derived from them (`remember(…, derived_from=…)`), too.
+
+        Raises FilterError, ValidationError.
+        """
+        opened, condition = self._opened, _named(where, source, verb="quarantine")
+        return isolate(opened.store, self._live, opened.signer, condition, derived=derived, now=opened.now())
+
+    async def aquarantine(self, where: Any = None, **options: Any) -> int:  # noqa: ANN401
+        return await self._run(self.quarantine, where, **options)
+
+    def release(self, where: Where | None = None, *, source: Labels | None = None, derived: bool = True) -> int:
+        """Let the memories that fit out of quarantine; how many came out. The arguments are those of `quarantine`."""
+        opened, condition = self._opened, _named(where, source, verb="release")
+        return release(opened.store, self._live, opened.signer, condition, derived=derived, now=opened.now())
+
+    async def arelease(self, where: Any = None, **options: Any) -> int:  # noqa: ANN401
+        return await self._run(self.release, where, **options)
+
+    def quarantined(self, where: Where | None = None) -> Iterator[Record]:
+        """The memories in quarantine, in the order in which they were remembered."""
+        condition = parse_filter(where)
+        with self._opened.store.reading() as connection:
+            number = self._live.number(connection)
+            ids = [] if number is None else matching_ids(connection, number, condition, isolated=True).tolist()
+            found = memories.records(connection, number or 0, ids)
+        return iter([found[memory] for memory in ids])
+
+    async def aquarantined(self, where: Any = None) -> list[Record]:  # noqa: ANN401
+        return await self._run(lambda: list(self.quarantined(where)))
+
+    def remove_source(self, source: Labels, *, derived: bool = True) -> Erased:
+        """Erase all memories of one source, or of several, as `erase` does, with all that was derived from them."""
+        condition = _named(None, source, verb="remove_source")
+        count = self._writer.erase(condition, derived=derived, now=self._opened.now())
+        return Erased(count=count, pending_checkpoint=not self._opened.store.checkpoint())
+
+    async def aremove_source(self, source: Labels, *, derived: bool = True) -> Erased:
+        return await self._run(self.remove_source, source, derived=derived)
+
+
+def _named(where: Where | None, source: Labels | None, *, verb: str) -> Filter:
+    condition = conjoin(parse_filter(where), common(source=source))
+    if condition is None:
+        raise ValidationError(f"{verb} needs a source or a filter; where('id').gt(0) means every memory")
+    return condition

@@ -1,0 +1,63 @@
+"""Whatever was remembered, LangChain's models are shown it as data, and never in a system message."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from langchain.agents import create_agent
+from langchain_core.messages import BaseMessage, SystemMessage
+
+from hostile.texts import HOSTILE, judge
+from integrations.langchain.scripted import calling, model_saying
+from langchain_mnemoloom import MemoryContext, MnemoloomMiddleware, Recollection, create_memory_tools
+from langchain_mnemoloom.classic import MnemoloomMemory
+from langchain_mnemoloom.remembering_chat import RememberingChat
+from mnemoloom import Draft, Memory
+
+QUESTION = "What was that about zqx?"
+ANN = MemoryContext(user_id="ann")
+
+
+@pytest.fixture(scope="module")
+def memory() -> Iterator[Memory]:
+    with Memory.open(":memory:") as memory:
+        ann = memory.at("users", "ann")
+        ann.remember_many(Draft(text=text, speaker="Eve", trust="web") for text in HOSTILE)
+        yield memory
+
+
+def told(messages: list[BaseMessage]) -> list[str]:
+    """The texts that the messages show as data; nothing of them stands in a system message."""
+    assert not any("zqx" in str(message.content) for message in messages if isinstance(message, SystemMessage))
+    return [text for message in messages for text in judge(str(message.text), texts=[*HOSTILE, QUESTION, "Well."])]
+
+
+def test_a_block_of_all_of_them(memory: Memory) -> None:
+    block = Recollection(k=1000, max_tokens=None, min_trust="web").block(memory.at("users", "ann"), "zqx")
+    assert sorted(judge(block)) == sorted(HOSTILE)
+    assert Recollection(k=1000, min_trust="user").block(memory.at("users", "ann"), "zqx") == ""
+
+
+def test_an_agent_with_middleware_and_tools(memory: Memory) -> None:
+    model = model_saying(calling("search_memory", query="zqx", k=50), "Well.")
+    middleware = MnemoloomMiddleware(memory, k=1000, max_tokens=None, tools=create_memory_tools(memory))
+    agent = create_agent(model, middleware=[middleware], context_schema=MemoryContext, system_prompt="Be kind.")
+    agent.invoke({"messages": QUESTION}, context=ANN)
+    first, second = model.seen
+    assert len(told(first)) == len(HOSTILE)
+    assert len(told(second)) == len(HOSTILE) + 50
+
+
+def test_a_chat_that_remembers(memory: Memory) -> None:
+    model = model_saying("Well.")
+    chat = RememberingChat(
+        memory.at("users", "ann"), model, recollection=Recollection(k=1000, max_tokens=None), system_prompt="Be kind."
+    )
+    chat.invoke(QUESTION)
+    assert len(told(model.seen[0])) >= len(HOSTILE)
+
+
+def test_the_memory_of_the_old_chains(memory: Memory) -> None:
+    found = MnemoloomMemory(memory=memory.at("users", "ann"), k=100).load_memory_variables({"input": "zqx"})
+    assert len(judge(found["history"])) == 100
