@@ -10,11 +10,12 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from mnemoloom.errors import LoomError
+from mnemoloom.errors import EncryptionKeyError, LoomError
 from mnemoloom.memory import Memory
-from mnemoloom.storage import memories, read_cache
+from mnemoloom.storage import Store, memories, read_cache
 from mnemoloom.storage.cache import intact_caches
-from mnemoloom.storage.facts import CALLER, read_facts
+from mnemoloom.storage.facts import CALLER, read_facts, read_store_id
+from mnemoloom.storage.verify import verify_store
 
 __all__ = ["Check", "Report", "examine"]
 
@@ -49,17 +50,20 @@ class Report:
         return all(check.ok for check in self.checks)
 
 
-def examine(path: str | Path) -> Report:
-    """Look at the store in a folder, without changing it; damage becomes a check that is not ok."""
+def examine(path: str | Path, *, encryption_key: bytes | str | None = None) -> Report:
+    """Look at the store in a folder, without changing it; damage becomes a check that is not ok.
+
+    Of an encrypted store whose key is not given, the pages and the log are looked at, and what cannot be read is said.
+    """
     folder = Path(path)
-    return Report(path=folder, checks=tuple(_checks(folder)))
+    return Report(path=folder, checks=tuple(_checks(folder, encryption_key)))
 
 
-def _checks(folder: Path) -> Iterator[Check]:
+def _checks(folder: Path, key: bytes | str | None) -> Iterator[Check]:
     yield (found := _check_folder(folder))
     if found.ok:
         yield _check_lock(folder)
-        yield from _check_store(folder)
+        yield from _check_store(folder, key)
     yield _check_library()
     if found.ok:
         free = shutil.disk_usage(folder).free
@@ -93,9 +97,13 @@ def _check_lock(folder: Path) -> Check:
     return Check(name="lock", ok=True, detail="free")
 
 
-def _check_store(folder: Path) -> Iterator[Check]:
+def _check_store(folder: Path, key: bytes | str | None) -> Iterator[Check]:
     try:
-        memory = Memory.open(folder, read_only=True)
+        memory = Memory.open(folder, read_only=True, encryption_key=key)
+    except EncryptionKeyError as error:
+        yield Check(name="database", ok=key is None, detail=str(error))
+        yield _check_closed(folder)
+        return
     except LoomError as error:
         yield Check(name="database", ok=False, detail=str(error))
         return
@@ -107,6 +115,23 @@ def _check_store(folder: Path) -> Iterator[Check]:
             except LoomError as error:
                 ok, detail = False, str(error)
             yield Check(name=name, ok=ok, detail=detail)
+
+
+def _check_closed(folder: Path) -> Check:
+    """What can be told of an encrypted store without its key: its pages, and the chain of its log."""
+    try:
+        store = Store.open(folder, read_only=True, durability="full", lock_timeout=0.0)
+        try:
+            with store.snapshot() as connection:
+                found = verify_store(connection, store=read_store_id(connection), closed=True)
+        finally:
+            store.close()
+    except LoomError as error:
+        return Check(name="log", ok=False, detail=str(error))
+    held = f"{found.entries:,} log entries, anchor {found.anchor}; what the memories hold was not looked at"
+    return Check(
+        name="log", ok=found.ok, detail=f"pages and chain hold: {held}" if found.ok else f"{found.problem}; {held}"
+    )
 
 
 def _format(memory: Memory, _: Path) -> tuple[bool, str]:

@@ -31,7 +31,7 @@ __all__ = ["Repaired", "Salvaged", "repair", "salvage"]
 
 _LOCK_SECONDS = 0.5
 _LEFTOVERS = (
-    "DELETE FROM payloads WHERE NOT EXISTS (SELECT 1 FROM memories WHERE memories.payload = payloads.id)",
+    "DELETE FROM main.payloads WHERE NOT EXISTS (SELECT 1 FROM memories WHERE memories.payload = payloads.id)",
     "DELETE FROM usage WHERE NOT EXISTS (SELECT 1 FROM memories WHERE memories.id = usage.memory)",
     "DELETE FROM links WHERE NOT EXISTS (SELECT 1 FROM memories WHERE memories.id = links.source) "
     "OR NOT EXISTS (SELECT 1 FROM memories WHERE memories.id = links.target)",

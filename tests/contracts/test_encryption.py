@@ -81,7 +81,7 @@ def fill(memory: Memory) -> list[int]:
                 metadata={f"{CANARY}-key": f"{CANARY}-value", "n": 1},
                 external_id=f"{CANARY}-id",
                 source=f"{CANARY}-source",
-                trust=f"{CANARY}-trust",
+                trust="tool",
             ),
             Draft(text=f"{CANARY}-own has a vector of its own.", vector=OWN_VECTOR, speaker="Bo", ttl=10**9),
             Draft(text="We raised the budget for the trip to $1,200.", speaker="Ann", session="s"),
@@ -100,7 +100,7 @@ def needles() -> dict[str, bytes]:
     row, _ = Tokens().embed_tokens([TEXT])
     return {
         **{part: f"{CANARY}-{part}".encode() for part in ("text", "who", "when", "key", "value", "id", "source")},
-        **{part: f"{CANARY}-{part}".encode() for part in ("trust", "label", "idem", "own")},
+        **{part: f"{CANARY}-{part}".encode() for part in ("label", "idem", "own")},
         "pointer": sha256(TEXT.encode()).digest(),
         "own vector": OWN_VECTOR.tobytes()[:24],
         "vector": row[0].astype("<f4").tobytes()[:24],
@@ -409,7 +409,8 @@ def test_a_value_that_does_not_open_is_a_typed_error_that_names_its_row(written:
     with Memory.open(written, encryption_key=KEY, read_only=True) as memory:
         with pytest.raises(CorruptionError, match=rf"memories 1: {column} does not open"):
             memory.get(1)
-        assert "memories 1" in str(memory.verify().problem)
+        report = memory.verify()
+        assert (report.problem, report.damaged[:1]) == ("memory 1 cannot be read", (1,))
 
 
 def test_a_number_where_a_text_stands_is_a_typed_error(written: Path) -> None:

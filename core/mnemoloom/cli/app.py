@@ -15,6 +15,7 @@ from contextlib import suppress
 from importlib import import_module
 
 from mnemoloom.__about__ import __version__
+from mnemoloom.cli.encryption_keys import add_key_options
 from mnemoloom.cli.screen import emit, visible
 from mnemoloom.errors import LoomError
 from mnemoloom.records import Tier
@@ -89,6 +90,7 @@ def _add_common(command: argparse.ArgumentParser, *, store: str | None) -> None:
         default="none",
         help="none, hashing, hashing:WIDTH, ollama:MODEL or sentence-transformers:NAME_OR_FOLDER (default: none)",
     )
+    add_key_options(common)
     common.add_argument("--json", action="store_true", help="answer in JSON on standard output")
 
 
@@ -106,6 +108,7 @@ def _add_remember(command: argparse.ArgumentParser) -> None:
     command.add_argument("--time", help="when it was said, in ISO 8601 (default: now)")
     command.add_argument("--metadata", metavar="JSON", help="a JSON object")
     command.add_argument("--id", metavar="ID", help="your own id; the same one again replaces the memory")
+    command.add_argument("--ttl", metavar="SECONDS", type=float, help="how long it lasts (default: for ever)")
 
 
 def _add_recall(command: argparse.ArgumentParser) -> None:
@@ -234,6 +237,29 @@ def _add_repair(command: argparse.ArgumentParser) -> None:
     command.set_defaults(repair=True)
 
 
+def _add_erase(command: argparse.ArgumentParser) -> None:
+    _add_where(command)
+    command.set_defaults(verb="erase")
+
+
+def _add_purge(command: argparse.ArgumentParser) -> None:
+    command.set_defaults(verb="purge")
+
+
+def _add_destroy(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--yes", action="store_true", help="it is meant")
+    command.set_defaults(verb="destroy")
+
+
+def _add_encrypt(command: argparse.ArgumentParser) -> None:
+    command.set_defaults(rewrap=False)
+
+
+def _add_rewrap(command: argparse.ArgumentParser) -> None:
+    add_key_options(command, prefix="new-", what="from now on")
+    command.set_defaults(rewrap=True)
+
+
 def _add_reembed(command: argparse.ArgumentParser) -> None:
     command.add_argument("--learn", action="store_true", help="first fit the token projection to this store's tokens")
 
@@ -261,4 +287,9 @@ _COMMANDS = (
     ("doctor", "diagnosis", "look at a store and say whether it is well", _add_doctor),
     ("repair", "diagnosis", "mend what is derived, and name the memories that are damaged", _add_repair),
     ("reembed", "reembed", "encode what the embedder has not encoded yet", _add_reembed),
+    ("erase", "erasing", "remove the memories that fit --where, so that no file keeps a trace", _add_erase),
+    ("purge", "erasing", "erase the memories whose time is over", _add_purge),
+    ("encrypt", "encrypting", "encrypt a store that was begun without a key", _add_encrypt),
+    ("rewrap", "encrypting", "open an encrypted store with another key from now on", _add_rewrap),
+    ("destroy-key", "erasing", "destroy the key of a namespace with everything in it", _add_destroy),
 )

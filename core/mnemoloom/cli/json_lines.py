@@ -20,7 +20,7 @@ from mnemoloom.records import Draft
 
 __all__ = ["Line", "read_line", "read_lines"]
 
-_FIELDS = ("text", "speaker", "session", "time", "metadata", "external_id", "id")
+_FIELDS = ("text", "speaker", "session", "time", "metadata", "external_id", "id", "ttl")
 _CONFIG = Config()
 
 
@@ -70,6 +70,7 @@ def read_line(value: Mapping[str, Any], *, external_id: str | None) -> Line:
         time=value.get("time"),
         metadata=value.get("metadata") or {},
         external_id=external_id,
+        ttl=value.get("ttl"),
     )
     checked = check_draft(draft, config=_CONFIG, now=0)
     return Line(draft, checked, value.get("id") is not None, value.get("time") is not None)

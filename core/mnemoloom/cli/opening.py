@@ -9,11 +9,15 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from mnemoloom.cli.encryption_keys import encryption_key
 from mnemoloom.embedders import from_spec
-from mnemoloom.errors import EmbedderMismatchError, NotAStoreError, StorageFailure, StoreLockedError
+from mnemoloom.errors import EmbedderMismatchError, EncryptionKeyError, NotAStoreError, StorageFailure, StoreLockedError
 from mnemoloom.memory import Memory
 
 __all__ = ["labels_of", "open_file", "open_memory", "opening_errors", "require_store"]
+
+
+_ENCRYPT = "the command encrypt changes that"
 
 
 def labels_of(arguments: argparse.Namespace) -> tuple[str, ...]:
@@ -23,7 +27,7 @@ def labels_of(arguments: argparse.Namespace) -> tuple[str, ...]:
     return tuple(arguments.namespace.split("/")) if arguments.namespace is not None else ("default",)
 
 
-def open_memory(arguments: argparse.Namespace, *, read_only: bool = False) -> Memory:
+def open_memory(arguments: argparse.Namespace, *, read_only: bool = False, encrypt: bool = False) -> Memory:
     """The memory that the common options name. Reading leaves no trace and goes on beside a writer."""
     with opening_errors(arguments):
         return Memory.open(
@@ -31,6 +35,8 @@ def open_memory(arguments: argparse.Namespace, *, read_only: bool = False) -> Me
             namespace=labels_of(arguments),
             embedder=from_spec(arguments.embedder),
             read_only=read_only,
+            encryption_key=encryption_key(arguments),
+            encrypt=encrypt,
         )
 
 
@@ -46,6 +52,13 @@ def opening_errors(arguments: argparse.Namespace) -> Iterator[None]:
             message=f"this store holds vectors of {error.stored}, and --embedder {arguments.embedder} is another "
             f"encoder; name that one, or encode everything again: mnemoloom reembed --store {arguments.store} "
             f"--embedder {arguments.embedder}",
+        ) from error
+    except EncryptionKeyError as error:
+        told = encryption_key(arguments) is not None
+        hint = "" if told else "; name its key with --encryption-key-env NAME or --encryption-key-file FILE"
+        said = str(error).replace("; open it with encryption_key=…", "")
+        raise EncryptionKeyError(
+            said.replace("encrypt=True, when it is opened for writing, encrypts it", _ENCRYPT) + hint
         ) from error
     except StoreLockedError as error:
         raise StoreLockedError(

@@ -22,7 +22,7 @@ from mnemoloom.records import Record
 __all__ = ["run"]
 
 _BATCH = 256
-_OWN = ("speaker", "session", "time", "metadata", "id")
+_OWN = ("speaker", "session", "time", "metadata", "id", "ttl")
 
 
 def run(arguments: argparse.Namespace) -> int:

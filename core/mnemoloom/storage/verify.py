@@ -64,7 +64,7 @@ def verify_store(
 ) -> VerifyReport:
     """Check database pages, the chain of the log, its signatures as far as keys are given, and every memory.
 
-    closed: the store is encrypted and its key is not at hand, so that of the memories it is checked that they are there.
+    closed: the store is encrypted and its key is not at hand, and memories are only counted.
     """
     chain = _Chain(store, {key_mark(key, store): key for key in keys}, seal)
     pages = _pages(connection)
