@@ -18,7 +18,9 @@ __all__ = [
     "ConcertProfile",
     "Config",
     "Durability",
+    "Gate",
     "Guard",
+    "IndexSettings",
     "Limits",
     "Profile",
     "UpdateRule",
@@ -60,6 +62,7 @@ class WeightedProfile:
     maxsim: weight of the late-interaction score, for the best `rerank` memories only.
     echo: taken from remembered questions that only repeat the query; they match best and answer nothing.
     recency: weight of the age rank; acts only when the query asks for the newest or the first.
+    activation: at most this much is added to what was recalled lately or often; nothing by default.
     context: share of the neighbours' vectors in a memory's dense key; 0 leaves the memory alone.
     strip_names: leave the speakers' names out of the query's words and vector.
     k1, b: BM25's saturation and length normalisation.
@@ -76,6 +79,7 @@ class WeightedProfile:
     rerank: int = 50
     recency: float = 0.3
     echo: float = 2.0
+    activation: float = 0.0
     context: float = 0.0
     strip_names: bool = True
     k1: float = 1.2
@@ -84,6 +88,7 @@ class WeightedProfile:
     def __post_init__(self) -> None:
         for name in ("dense", "lexical", "speaker", "date", "surprise", "maxsim", "recency", "echo", "context"):
             _within(self, name, 0.0, 10.0)
+        _within(self, "activation", 0.0, 1.0)
         _whole(self, "rerank", 1, 1000)
         _within(self, "k1", 0.01, 10.0)
         _within(self, "b", 0.0, 1.0)
@@ -110,12 +115,14 @@ class AssistantProfile:
     chunk: float = 0.3
     recency: float = 0.3
     echo: float = 2.0
+    activation: float = 0.0
     k1: float = 1.2
     b: float = 0.5
 
     def __post_init__(self) -> None:
         for name in ("dense", "lexical", "answered", "answered_asked", "chunk", "recency", "echo"):
             _within(self, name, 0.0, 10.0)
+        _within(self, "activation", 0.0, 1.0)
         _within(self, "k1", 0.01, 10.0)
         _within(self, "b", 0.0, 1.0)
 
@@ -207,6 +214,72 @@ class UpdateRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IndexSettings:
+    """How the vectors of a namespace are searched; what an index finds is ranked by the exact rows in any case.
+
+    exact_below: with fewer memories than that, every vector is compared: a scan of the exact rows is no slower.
+    levels: digits of precision to go through, coarse to fine: 2 is four bits for each four numbers, 1 is eight for
+        each, 0 the exact row. (2, 1, 0), (2, 0), or (0,), which compares every vector always. Level 1 takes 384 bytes
+        a memory at 384 dimensions; it lets more candidates through than exact rows could be read.
+    candidates: how many the coarse level hands on, at least; more beyond 100,000 memories, and more where the probe
+        sees too few. On 100,000 MiniLM vectors 200 hold .999 of the true ten nearest, 384 all but one in 2,000.
+    probe_every: each so many queries, and the first few, one is answered exactly as well, to measure the recall.
+    recall: the share of the true ten nearest that the candidates must hold; below it their number is raised.
+    compact_at: the share of forgotten entries beyond which the codes close their gaps.
+    """
+
+    exact_below: int = 8_000
+    levels: tuple[int, ...] = (2, 1, 0)
+    candidates: int = 384
+    probe_every: int = 100
+    recall: float = 0.995
+    compact_at: float = 0.25
+
+    def __post_init__(self) -> None:
+        for name in ("exact_below", "candidates", "probe_every"):
+            _whole(self, name, 1, 1 << 40)
+        if self.levels not in ((2, 1, 0), (2, 0), (0,)):
+            raise ConfigError(f"IndexSettings.levels must be (2, 1, 0), (2, 0) or (0,); got {self.levels!r}")
+        _within(self, "recall", 0.5, 0.9999)
+        _within(self, "compact_at", 0.01, 0.9)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """The write gate: turns between named speakers that tell too little are kept cold, out of ordinary recall.
+
+    Measured on LoCoMo: tests/benchmarks/README.md. In chats between a user and an assistant nothing is dropped, and
+    nothing that is pinned or comes with a tier of its own.
+
+    budget: the share of turns to write, the one knob; below a half a gate would lose more than it saves.
+    surprise, specifics, statement, answer: weights of the signals' z-scores, from a logistic regression on the evidence
+        in LoCoMo 26, 30 and 41–44, rounded.
+    gain: how fast the threshold moves, in z a turn.
+    first: turns of a speaker that are written whatever they say, while his means and spreads are not yet known.
+    """
+
+    budget: float = 0.825
+    surprise: float = 1.0
+    specifics: float = 0.7
+    statement: float = 0.35
+    answer: float = 0.5
+    gain: float = 0.1
+    first: int = 16
+
+    def __post_init__(self) -> None:
+        known = isinstance(self.budget, (int, float)) and not isinstance(self.budget, bool)
+        if not known or not 0.5 <= self.budget < 1.0:
+            raise ConfigError(
+                "Gate.budget must be the share of turns to write, from .5 and below 1 (.8 drops a fifth); "
+                f"got {self.budget!r}"
+            )
+        for name in ("surprise", "specifics", "statement", "answer"):
+            _within(self, name, 0.0, 10.0)
+        _within(self, "gain", 1e-6, 1.0)
+        _whole(self, "first", 1, 1 << 20)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """What a caller may pass in; beyond it, a ValidationError."""
 
@@ -262,6 +335,12 @@ class Config:
     remember_unencoded: when the encoder is down, keep texts without vectors, to be found by their words;
         `stats().waiting` counts them, and `reembed` encodes them. By default nothing is stored, and its error comes.
     update_rule: how newer statements take the place of older ones; None leaves the ranking as it is.
+    index: how vectors are searched when there are many.
+    gate: what is not worth an index entry goes to the cold tier as it is written; None (the default) writes everything.
+    vigilance: the least match of a memory with a topic that takes it in, a cosine with the common direction taken
+        away; the higher, the more topics. What is sorted already stays where it is.
+    feedback: how far a question is moved to where such questions found what was said to be `useful`; 0 leaves it.
+        Nothing is moved before something was.
     ttl: how long a memory lasts that says nothing about it itself, in seconds or as a timedelta; None is for ever.
     redact: makes of each text the one that is stored, encoded and searched, such as `mnemoloom.redaction.Redactor()`;
         questions go through it, too, because an encoder may be a server. Labels (speaker, session, source, external
@@ -279,6 +358,10 @@ class Config:
     recall_unencoded: bool = True
     remember_unencoded: bool = False
     update_rule: UpdateRule | None = field(default_factory=UpdateRule)
+    index: IndexSettings = field(default_factory=IndexSettings)
+    gate: Gate | None = None
+    vigilance: float = 0.35
+    feedback: float = 0.5
     limits: Limits = field(default_factory=Limits)
     ttl: float | timedelta | None = None
     redact: Callable[[str], str] | None = None
@@ -292,10 +375,16 @@ class Config:
             raise ConfigError(f"Config.ttl must be more than 0 seconds, a timedelta or None; got {self.ttl!r}")
         if self.redact is not None and not callable(self.redact):
             raise ConfigError(f"Config.redact must be a function from text to text, or None; got {self.redact!r}")
+        if not isinstance(self.index, IndexSettings):
+            raise ConfigError(f"Config.index must be IndexSettings; got {self.index!r}")
         if self.profile != "auto":
             profile_named(self.profile)
         if not (self.update_rule is None or isinstance(self.update_rule, UpdateRule)):
             raise ConfigError(f"Config.update_rule must be an UpdateRule or None; got {self.update_rule!r}")
+        if not (self.gate is None or isinstance(self.gate, Gate)):
+            raise ConfigError(f"Config.gate must be a Gate or None; got {self.gate!r}")
+        _within(self, "vigilance", -1.0, 1.0)
+        _within(self, "feedback", 0.0, 1.0)
         if not (self.guard is None or isinstance(self.guard, Guard)):
             raise ConfigError(f"Config.guard must be a Guard or None; got {self.guard!r}")
         for name in ("recall_unencoded", "remember_unencoded"):

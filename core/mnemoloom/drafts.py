@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from hashlib import blake2b, sha256
@@ -30,8 +30,10 @@ __all__ = [
     "check_namespace",
     "check_text",
     "check_tier",
+    "check_topics",
     "check_ttl",
     "raw_row",
+    "settled",
 ]
 
 _MOST_ORIGINS = 10_000
@@ -41,7 +43,10 @@ _FIELDS = frozenset(field.name for field in fields(Draft))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedDraft:
-    """A draft that may be stored: times in milliseconds, metadata as canonical JSON, vector as float32 (d,)."""
+    """A draft that may be stored: times in milliseconds, metadata as canonical JSON, vector as float32 (d,).
+
+    placed: whether the caller said where it goes, by a tier or a pin.
+    """
 
     text: str
     pointer: bytes
@@ -54,6 +59,7 @@ class CheckedDraft:
     metadata: str
     tier: Tier
     pinned: bool
+    placed: bool
     source: str | None
     trust: str
     expires: int | None = None
@@ -85,12 +91,32 @@ def check_draft(value: Draft | Mapping[str, Any] | str, *, config: Config, now: 
         session=_label(draft.session, "session", limits),
         time=now if draft.time is None else check_moment(draft.time, "time"),
         metadata=_metadata(draft.metadata, config),
-        tier=Tier.PERSISTENT if draft.pinned else check_tier(draft.tier),
+        tier=Tier.PERSISTENT if draft.pinned else check_tier(Tier.LONG_TERM if draft.tier is None else draft.tier),
         pinned=draft.pinned,
+        placed=draft.pinned or draft.tier is not None,
         source=_label(draft.source, "source", limits),
         trust=check_trust(draft.trust),
         expires=_end(config.ttl if draft.ttl is None else draft.ttl, now),
         derived_from=_origins(draft.derived_from),
+    )
+
+
+def settled(draft: CheckedDraft, *, now: int) -> Draft:
+    """The same as a draft again: with the time that it was checked at, and nothing that the caller could change."""
+    return Draft(
+        text=draft.text,
+        speaker=draft.speaker,
+        session=draft.session,
+        time=from_millis(draft.time),
+        metadata=json.loads(draft.metadata),
+        external_id=draft.external_id,
+        vector=None if draft.vector is None else draft.vector.copy(),
+        source=draft.source,
+        trust=draft.trust,
+        tier=draft.tier if draft.placed else None,
+        pinned=draft.pinned,
+        derived_from=draft.derived_from,
+        ttl=math.inf if draft.expires is None else max(1, draft.expires - now) / 1000,
     )
 
 
@@ -114,6 +140,14 @@ def check_count(value: object, name: str, *, low: int, high: int = (1 << 63) - 1
         bounds = f"from {low} to {high}" if high < 1 << 62 else f"of at least {low}"
         raise ValidationError(f"{name} must be a whole number {bounds}; got {value!r}")
     return value
+
+
+def check_topics(value: object) -> frozenset[int]:
+    """The ids of one topic or several; raises ValidationError."""
+    many = value if isinstance(value, Collection) and not isinstance(value, (str, bytes)) else (value,)
+    if not many:
+        raise ValidationError("topic must name at least one topic; got none")
+    return frozenset(check_count(each, "topic", low=0) for each in many)
 
 
 def check_namespace(namespace: object, *, limits: Limits) -> tuple[str, ...]:

@@ -12,6 +12,8 @@ LoomError
 │   └── ImportFormatError               an import bundle that cannot be trusted
 ├── UnknownMemoryError (KeyError)       no memory with this id in this namespace
 ├── RedactionError (RuntimeError)       the hook that redacts failed; nothing was stored
+├── IngestError (RuntimeError)           drafts that were put into a queue could not be stored
+├── UnknownSleepError (KeyError)        no sleep with this id in this namespace
 ├── ScopeError (LookupError)            a run does not say, or says in two ways, whose memories it may use
 ├── StoreError                          the folder or the database
 │   ├── StoreLockedError (TimeoutError) another writer has the folder
@@ -40,6 +42,12 @@ Each also inherits the builtin that a caller would already catch.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mnemoloom.records import Draft
+
 __all__ = [
     "ChainKeyError",
     "ChatModelError",
@@ -59,6 +67,7 @@ __all__ = [
     "ForkedStoreError",
     "FormatError",
     "ImportFormatError",
+    "IngestError",
     "LoomError",
     "MetadataError",
     "MissingExtraError",
@@ -73,6 +82,7 @@ __all__ = [
     "StoreLockedError",
     "TextError",
     "UnknownMemoryError",
+    "UnknownSleepError",
     "ValidationError",
     "VectorError",
     "require",
@@ -136,6 +146,37 @@ class UnknownMemoryError(LoomError, KeyError):
 
 class RedactionError(LoomError, RuntimeError):
     """The hook that redacts raised, or returned no text; nothing was stored, asked or encoded."""
+
+
+class IngestError(LoomError, RuntimeError):
+    """Drafts of an ingest queue could not be stored; they wait in the queue.
+
+    waiting: all of them, in order; the first is the one that failed, or the first of a batch that did. The error
+    itself is the `__cause__`.
+    """
+
+    def __init__(self, waiting: Sequence[Draft], *, reason: BaseException) -> None:
+        text = waiting[0].text if waiting else ""
+        shown = text if len(text) <= 60 else text[:59] + "…"
+        more = f", and {len(waiting) - 1} after it" if len(waiting) > 1 else ""
+        super().__init__(f"the draft {shown!r}{more} could not be stored: {reason}")
+        self.waiting = tuple(waiting)
+
+    @property
+    def draft(self) -> Draft:
+        """The first that is not stored."""
+        return self.waiting[0]
+
+
+class UnknownSleepError(LoomError, KeyError):
+    """No sleep with this id was applied to this namespace."""
+
+    def __init__(self, sleep: object) -> None:
+        super().__init__(f"no sleep with id {sleep!r} was applied to this namespace")
+        self.sleep = sleep
+
+    def __str__(self) -> str:  # KeyError would print the repr of the message
+        return str(self.args[0])
 
 
 class ScopeError(LoomError, LookupError):

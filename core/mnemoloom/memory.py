@@ -11,17 +11,35 @@ from mnemoloom.errors import ConfigError
 from mnemoloom.opened import OpenStore
 from mnemoloom.ports import Embedder
 from mnemoloom.verbs.asking import AskingVerbs
+from mnemoloom.verbs.browsing import BrowsingVerbs
 from mnemoloom.verbs.evidence import EvidenceVerbs
+from mnemoloom.verbs.ingesting import IngestingVerbs
 from mnemoloom.verbs.keeping import KeepingVerbs
+from mnemoloom.verbs.learning import LearningVerbs
 from mnemoloom.verbs.privacy import PrivacyVerbs
 from mnemoloom.verbs.reading import ReadingVerbs
 from mnemoloom.verbs.screening import ScreeningVerbs
+from mnemoloom.verbs.sleeping import SleepingVerbs
+from mnemoloom.verbs.titans import TitansVerbs
 from mnemoloom.verbs.writing import WritingVerbs
 
 __all__ = ["Memory"]
 
 
-class Memory(WritingVerbs, AskingVerbs, ReadingVerbs, KeepingVerbs, EvidenceVerbs, ScreeningVerbs, PrivacyVerbs):
+class Memory(
+    IngestingVerbs,
+    WritingVerbs,
+    AskingVerbs,
+    LearningVerbs,
+    BrowsingVerbs,
+    ReadingVerbs,
+    SleepingVerbs,
+    KeepingVerbs,
+    EvidenceVerbs,
+    ScreeningVerbs,
+    TitansVerbs,
+    PrivacyVerbs,
+):
     """A handle on one namespace of a store; may be shared between threads and event loops.
 
     Make one with `Memory.open`; close it, or use it in a `with` block. Every verb has an async twin whose

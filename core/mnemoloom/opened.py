@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TypeVar
 
+from mnemoloom.art import CentredConfig
 from mnemoloom.chain import Signer
 from mnemoloom.chain.keys import check_key
 from mnemoloom.clock import Clock
@@ -65,6 +66,7 @@ class OpenStore:
         self._shelves: dict[tuple[str, ...], LiveShelf] = {}
         self._lock = Lock()
         self._executor: ThreadPoolExecutor | None = None
+        self._closing: list[Callable[[], None]] = []
 
     @classmethod
     def open(
@@ -168,7 +170,12 @@ class OpenStore:
         with self._lock:
             if labels not in self._shelves:
                 self._shelves[labels] = LiveShelf(
-                    self.store, labels, self.analyzer, encode_replies=self.config.encode_replies
+                    self.store,
+                    labels,
+                    self.analyzer,
+                    encode_replies=self.config.encode_replies,
+                    index=self.config.index,
+                    topics=CentredConfig(vigilance=self.config.vigilance),
                 )
             return self._shelves[labels]
 
@@ -190,8 +197,17 @@ class OpenStore:
                 self._executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="mnemoloom")
             return self._executor
 
+    def before_closing(self, act: Callable[[], None]) -> None:
+        """Have something ended before the store is closed; it may have ended by then."""
+        with self._lock:
+            self._closing.append(act)
+
     def close(self, flush: Callable[[LiveShelf], None]) -> None:
         """Save what is worth saving and let go of everything, whatever happens on the way."""
+        with self._lock:
+            closing, self._closing = self._closing, []
+        for act in closing if not self.store.forked else ():
+            act()
         if not self.store.closed and not self.store.forked:
             try:
                 for shelf in self.shelves() if not self.store.read_only else ():

@@ -46,8 +46,8 @@ class Draft:
     external_id: the caller's own id; remembering the same one again replaces the memory.
     vector: shape (d,), if the caller has already encoded the text.
     source, trust: where it came from, and how far it is trusted: web, import, tool, model, user or system, from the
-         least to the most. They never change afterwards.
-    tier: `Tier.COLD` keeps it out of ordinary recall.
+        least to the most. They never change afterwards.
+    tier: `Tier.COLD` keeps it out of ordinary recall. None: long-term, unless a write gate finds it too little telling.
     derived_from: the memories, by id or external id, that this one was made of, such as those a summary sums up. It
         is trusted no further than the least of them, and `remove_source` and `erase` take it along with them.
     """
@@ -61,7 +61,7 @@ class Draft:
     vector: NDArray[np.floating[Any]] | Sequence[float] | None = None
     source: str | None = None
     trust: str = "user"
-    tier: Tier = Tier.LONG_TERM
+    tier: Tier | None = None
     pinned: bool = False
     ttl: float | timedelta | None = None
     derived_from: Sequence[int | str] = ()
@@ -123,7 +123,11 @@ class Hit:
     `parts` names every contribution to `score`; they add up to it within 1e-9.
     `supersedes` and `superseded_by` are ids of memories that state another value for what was asked, older and newer
     ones. `second_look` marks what only a second search found, among cold memories and replies.
+    `repeats` are the other times that its speaker said the same, as `sleep` found; this one stands for them.
     `before` and `after` are its neighbours in the session, when `expand` asked for them; they have no weight.
+    `score_l0` is its exact cosine with the query, where vectors are compared. `score_l1` and `score_l2` are the same as
+    the coarser levels of the index saw it; None where they did not find it, or had no part.
+    `short_term` marks what a variant shows because it was said last; `shown_from` names the memory that a hit is from.
     """
 
     record: Record
@@ -134,10 +138,17 @@ class Hit:
     supersedes: tuple[int, ...] = ()
     superseded_by: tuple[int, ...] = ()
     second_look: bool = False
+    score_l0: float | None = None
+    score_l1: float | None = None
+    score_l2: float | None = None
+    short_term: bool = False
+    repeats: tuple[Record, ...] = ()
 
     def __repr__(self) -> str:
         said = [f"{name}={value}" for name in ("supersedes", "superseded_by") if (value := getattr(self, name))]
         said += ["second_look=True"] if self.second_look else []
+        said += ["short_term=True"] if self.short_term else []
+        said += [f"repeats={tuple(record.id for record in self.repeats)}"] if self.repeats else []
         return f"Hit({', '.join([f'{self.score:.3f} {_brief(self.record)}', *said])})"
 
     @property
@@ -169,6 +180,11 @@ class Hit:
         return self.record.tier
 
     @property
+    def shown_from(self) -> str:
+        """The memory that it is from: short_term, persistent, long_term or cold."""
+        return "short_term" if self.short_term else self.record.tier.value
+
+    @property
     def pointer(self) -> str:
         return self.record.pointer
 
@@ -187,7 +203,7 @@ class Hit:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class RecallResult(Sequence[Hit]):
-    """The hits of one query, best first; a sequence.
+    """The hits of one query, best first (of the variant MAC, in the order to show them); a sequence.
 
     `profile` names the formula that ranked them. `encoded` says whether the query was encoded:
     without an encoder the ranking is lexical. `confidence` is the probability, from 0 to 1, that memory holds an

@@ -9,24 +9,30 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mnemoloom.chain import Signer
 from mnemoloom.chain.anchors import SALT_BYTES
 from mnemoloom.config import Config
 from mnemoloom.drafts import CheckedDraft
 from mnemoloom.errors import DimensionMismatchError, EmbedderError, StorageFailure, UnknownMemoryError
 from mnemoloom.filters import Filter
+from mnemoloom.gating import Gatekeeper
 from mnemoloom.recall.calibration import Calibration, forget_threshold, keep_threshold
 from mnemoloom.recall.encoding import Encoding, is_down
-from mnemoloom.recall.engine import SUPERSEDES
+from mnemoloom.recall.learning import encoder_of
 from mnemoloom.recall.live import LiveShelf, entry_of
-from mnemoloom.recall.looking import matching_ids
+from mnemoloom.recall.looking import SUPERSEDES, matching_ids
 from mnemoloom.recall.shelf import ShelfEntry
 from mnemoloom.recall.speakers import is_reply
+from mnemoloom.recall.using import with_before
 from mnemoloom.records import Tier
-from mnemoloom.storage import Store, memories
+from mnemoloom.storage import Store, gates, memories
 from mnemoloom.storage.calls import answer_of, keep_answer
 from mnemoloom.storage.encrypting import destroy_namespace
 from mnemoloom.storage.facts import CALLER, StoreFacts, read_facts, write_fact
+from mnemoloom.storage.feedback import add_use
 from mnemoloom.storage.lineage import derive, descendants, origins_of
 from mnemoloom.storage.memories import NewMemory, StoredPayload
 from mnemoloom.storage.vault import Vault
@@ -120,7 +126,7 @@ class Writer:
         """After a write that erased what had ended: its traces, as far as nobody holds them."""
         if not self._live.unswept:
             return
-        self._store.checkpoint(wait=False)
+        self._store.checkpoint(patient=False)
         try:
             self._live.sweep()
         except StorageFailure:  # what was written is safe, and the next write sweeps again
@@ -130,6 +136,8 @@ class Writer:
         """Delete what has ended, inside a transaction; the ids."""
         number = self._live.number(connection)
         gone = [] if number is None else memories.expired(connection, number, until=now)
+        if gone:
+            gates.drop_gates(connection, number or 0, gone)
         for memory in gone:
             memories.delete(connection, number or 0, memory, now=now, signer=self._signer)
         if gone:
@@ -175,6 +183,7 @@ class Writer:
             self.end(connection, now)
             found = matching_ids(connection, number, condition, isolated=None).tolist()
             found = descendants(connection, found) if derived else found
+            gates.drop_gates(connection, number, found)
             for memory in found:
                 memories.delete(connection, number, memory, now=now, signer=self._signer)
             self._live.drop_cache()
@@ -215,6 +224,17 @@ class Writer:
         self._store.transact(work, publish=publish, abandon=_nothing)
         self.sweep()
 
+    def learn(self, ids: Sequence[int], question: NDArray[np.float32]) -> None:
+        """Store that memories were useful for a question, given as a unit row. Raises UnknownMemoryError."""
+        ids, row = sorted(ids), question.astype("<f4")
+
+        def work(connection: sqlite3.Connection) -> None:
+            for memory in ids:
+                self._known(connection, memory)
+            add_use(connection, ids, row.tobytes(), encoder=encoder_of(connection))
+
+        self._store.transact(work, publish=lambda _: self._live.learn(row, ids), abandon=_nothing)
+
     def keep_threshold(self, found: Calibration) -> None:
         """Store the threshold of confidence that was measured for this namespace."""
         encoder = self._encoding.identity if self._encoding else None
@@ -232,8 +252,11 @@ class Writer:
 
     def _note(self, connection: sqlite3.Connection) -> None:
         """When memories were last recalled, and which were found to take the place of which."""
-        if accessed := self._live.take_accessed():
-            memories.touch(connection, accessed.items())
+        if noted := self._live.take_used():
+            number = self._live.number(connection) or 0
+            used = with_before(noted, memories.uses(connection, number, noted))
+            times = [(memory, each.time) for memory, each in used.items()]
+            memories.touch(connection, times, active={memory: each.active for memory, each in used.items()})
         if superseded := self._live.take_superseded():
             memories.link(connection, SUPERSEDES, superseded)
 
@@ -304,7 +327,12 @@ class Writer:
             )
             for draft, payload, count, (made_of, trusts) in zip(chosen, payload_of, counts, origins, strict=True)
         ]
+        keeper = None if self._config.gate is None else Gatekeeper(connection, number, shelf, self._config.gate)
+        if keeper is not None:
+            new = [keeper.judge(draft, memory) for draft, memory in zip(chosen, new, strict=True)]
         ids, kept, poorer = memories.insert(connection, number, self._live.labels, new, signer=self._signer)
+        if keeper is not None:
+            keeper.keep(ids)
         for memory, (found, _) in zip(ids, origins, strict=True):
             derive(connection, number, memory, found, now=now, signer=self._signer)
         encoded = memories.update_vectors(connection, number, poorer, now=now, signer=self._signer)

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from mnemoloom.errors import ValidationError
 from mnemoloom.records import Hit, Record
 
-__all__ = ["MEMORY_RULES", "estimated_tokens", "fenced", "fenced_text", "fitting", "unfenced"]
+__all__ = ["MEMORY_RULES", "estimated_tokens", "fenced", "fenced_hits", "fenced_text", "fitting", "unfenced"]
 
 MEMORY_RULES = (
     "The user's message begins with what you remember: "
@@ -57,6 +57,14 @@ def fenced_text(text: str) -> str:
 def _between_fences(lines: Iterable[str]) -> str:
     name = f"memories-{secrets.token_hex(8)}"
     return "\n".join([f"[begin {name}]", *lines, f"[end {name}]"])
+
+
+def fenced_hits(hits: Iterable[Hit]) -> str:
+    """Hits in their order as `fenced` shows memories, each with the memory that it is from.
+
+    For Titans' variants: of MAC, persistent entries come first, then long-term ones, then the turns said last.
+    """
+    return _between_fences(_line(hit.record, memory=hit.shown_from) for hit in hits)
 
 
 def unfenced(text: str) -> str:
@@ -129,9 +137,9 @@ def _unseen(passage: Sequence[Record], seen: dict[int, Record]) -> list[Record]:
     return [record for record in passage if record.id not in seen]
 
 
-def _line(record: Record) -> str:
+def _line(record: Record, **beside: str) -> str:
     text = record.text if len(record.text) <= _LONGEST else record.text[:_LONGEST] + "…"
-    value = {"time": record.time.isoformat(timespec="minutes"), "speaker": record.speaker}
+    value = {**beside, "time": record.time.isoformat(timespec="minutes"), "speaker": record.speaker}
     return _object(value | ({"trust": record.trust} if record.trust in _FOUND else {}) | {"text": text})
 
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from mnemoloom.chain import anchor_of
+from mnemoloom.consolidation import Quadrant
+from mnemoloom.consolidation.quadrants import WEEK
+from mnemoloom.hgns import IndexReport
 from mnemoloom.opened import OpenStore
 from mnemoloom.recall.live import LiveShelf
 from mnemoloom.reembedding import count_waiting
-from mnemoloom.storage import memories
+from mnemoloom.sleeping.columns import quadrant_counts
+from mnemoloom.storage import gates, memories, repeats
+from mnemoloom.storage.store import folder_bytes
 
 __all__ = ["Stats", "gather"]
 
@@ -23,8 +26,12 @@ __all__ = ["Stats", "gather"]
 class Stats:
     """Counts and sizes.
 
-    memories, tiers, speakers, sessions, encoded, profile: of this namespace. The rest: of the whole store.
+    Those up to `gated` are of this namespace, the rest of the whole store.
+    merged: memories that repeat another one, as `sleep` found. quadrants: how many memories lie in each, by stress and
+    value.
+    gated: how many memories met the write gate, by the reason of its decision; "expected" ones were dropped.
     quarantined: memories of this namespace that are hidden, and not counted among the others.
+    index: how its vectors are searched, and the recall that sampled queries measured.
     waiting: texts that the open embedder has not encoded. bytes: of all files. anchor: of the newest log entry.
     """
 
@@ -34,6 +41,10 @@ class Stats:
     sessions: int
     encoded: int
     profile: str
+    merged: int
+    quadrants: Mapping[Quadrant, int]
+    index: IndexReport
+    gated: Mapping[str, int]
     namespaces: int
     encoder: str | None
     width: int | None
@@ -60,21 +71,17 @@ def gather(opened: OpenStore, live: LiveShelf) -> Stats:
             sessions=len(np.unique(shelf.sessions.values[alive & (shelf.sessions.values > 0)])),
             encoded=int(np.count_nonzero(alive & shelf.has_vector.values)),
             profile=shelf.profile_name(),
+            merged=repeats.count_merged(connection, number),
+            quadrants=quadrant_counts(connection, live, shelf, number, now=opened.now(), half_life=WEEK),
+            index=shelf.index.report(),
+            gated=gates.count_reasons(connection, number),
             namespaces=len(memories.namespaces(connection)),
             encoder=facts.encoder,
             width=facts.width,
             waiting=waiting,
             entries=head,
             anchor=anchor_of(bytes.fromhex(anchor)) if anchor else "",
-            bytes=_size(opened.store.folder),
+            bytes=folder_bytes(opened.store.folder),
             sqlite=sqlite3.sqlite_version,
             quarantined=memories.count_isolated(connection, number),
         )
-
-
-def _size(folder: Path | None) -> int:
-    total = 0
-    for path in folder.rglob("*") if folder else ():
-        with suppress(FileNotFoundError):  # a writer replaces its caches
-            total += path.stat().st_size if path.is_file() else 0
-    return total

@@ -35,7 +35,7 @@ from mnemoloom.errors import (
     ImportFormatError,
     ValidationError,
 )
-from mnemoloom.recall.engine import SUPERSEDES
+from mnemoloom.recall.looking import SUPERSEDES
 from mnemoloom.storage import memories
 from mnemoloom.storage.facts import CALLER, StoreFacts, read_facts, write_fact
 from mnemoloom.storage.lineage import DERIVED, derive, lineage
@@ -516,6 +516,8 @@ def _new_memory(value: dict[str, Any], rows: _Rows, encoder: str | None, config:
     """A line as a memory to store; what redaction changes loses its vector. Raises ValidationError, RedactionError."""
     names = ("text", "speaker", "session", "metadata", "external_id", "source", "tier", "pinned")
     draft = check_draft({name: value[name] for name in names}, config=config, now=0)
+    if value["tier"] is None:
+        raise ImportFormatError("tier must be a string; got None")
     # a store from before the vocabulary has others
     trust = check_label(value["trust"], "trust", limits=config.limits)
     surprise = value["surprise"]

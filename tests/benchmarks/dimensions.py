@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from vectors import Rows, exact_top, read_rows, stretched
 
-from mnemoloom.hgns import METHODS, select_dimensions
-from mnemoloom.index import DigitIndex
+from mnemoloom.hgns import METHODS, rotation, select_dimensions
+from mnemoloom.hgns.scanning import CellScan, way_to_scan
 
 K, WIDE, HELD_OUT, DRAWS = 10, 100, 300, 5
 Ids = NDArray[np.int64]
@@ -49,10 +49,11 @@ def run(stored: Rows, queries: Rows, widths: list[int]) -> dict[str, Any]:
                 draws.append(recalls(lambda k, rows=rows, asked=asked: exact_top(rows, asked, k), exact))
             table[method][str(width)] = {name: round(float(np.mean([d[name] for d in draws])), 4) for name in draws[0]}
     report: dict[str, Any] = {"n": len(stored), "queries": len(queries), "table": table}
-    if DigitIndex.available():
-        index = DigitIndex(stored.shape[1])
-        index.add(stored)
-        digits = recalls(lambda k: np.array([index.nearest(query, k) for query in queries]), exact)
+    if way_to_scan() == "cells":
+        turning = rotation(stored.shape[1])
+        scan = CellScan(turning.width)
+        scan.add(turning.apply(stored))
+        digits = recalls(lambda k: np.array([scan.nearest(row, k)[0] for row in turning.apply(queries)]), exact)
         report["digits"] = {name: round(value, 4) for name, value in digits.items()}
     return report
 

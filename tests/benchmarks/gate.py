@@ -2,10 +2,11 @@
 
     python tests/benchmarks/gate.py --data FILE [--splits "26,30;47,48"] [--encoder minilm] [--budgets .825] [--json]
 
-Every turn is remembered; then, for each budget, the turns that the gate drops are moved to the cold tier, every recall
-probe (adversarial ones aside) is asked again, and they are moved back. `kept` is the share of the recall@10 without a
-gate that remains, `dropped` the share of turns that went, with the least and the most of any conversation. The control
-drops the same number of turns at random. --weights are those of surprise, specifics, statement and answer.
+Every conversation is remembered a session at a time, once without a gate and once for each budget with
+`Config(gate=Gate(budget=…))`, and every recall probe (adversarial ones aside) is asked. `kept` is the share of the
+recall@10 without a gate that remains, `dropped` the share of turns that went to the cold tier, with the least and the
+most of any conversation. The control moves the same number of turns there at random. --weights are those of surprise,
+specifics, statement and answer.
 """
 
 from __future__ import annotations
@@ -18,12 +19,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from probes import Conversation, Turn, encoder_named, fill, measures, read_conversations
+from probes import Conversation, encoder_named, fill, measures, read_conversations
 from tqdm import tqdm
 
-from mnemoloom import Embedder, Memory, Tier
-from mnemoloom.recall.speakers import is_name
-from mnemoloom.titans import GateConfig, Signals, SpeakerGate, decide, signals_of
+from mnemoloom import Config, Embedder, Gate, Memory, Tier
+from mnemoloom.titans import Signals
 
 LOCOMO_SPLITS = "26,30,41,42,43,44;47,48,49,50"
 BUDGETS = (0.85, 0.825, 0.8, 0.77, 0.74, 0.7, 0.65)
@@ -31,25 +31,20 @@ MEASURES = ("recall@10", "recall@20")
 Figures = dict[str, float]
 
 
-def dropped_by(conversation: Conversation, surprises: Sequence[float], config: GateConfig) -> NDArray[np.bool_]:
-    """For each turn, whether the gate drops it."""
-    named = all(is_name(turn.speaker) for turn in conversation.turns)
-    labels = {turn.speaker for turn in conversation.turns}
-    names = {word.lower() for label in labels for word in (*label.split(), label[:3])}
-    gates: dict[str, SpeakerGate] = {}
-    drops = []
-    last: Turn | None = None
-    for turn, surprise in zip(conversation.turns, surprises, strict=True):
-        before = last.text if last is not None and last.session == turn.session else None
-        signals, last = signals_of(turn.text, surprise, before=before, names=names), turn
-        gates[turn.speaker], decision = decide(gates.get(turn.speaker, SpeakerGate()), signals, config, named=named)
-        drops.append(not decision.write)
-    return np.array(drops)
-
-
-def config(budget: float, weights: Sequence[float]) -> GateConfig:
+def gate(budget: float, weights: Sequence[float]) -> Gate:
     """The gate's settings with these weights of the signals, in their order."""
-    return GateConfig(budget=budget, **dict(zip(Signals._fields, weights, strict=True)))
+    return Gate(budget=budget, **dict(zip(Signals._fields, weights, strict=True)))
+
+
+def gated(
+    conversation: Conversation, encoder: Embedder | None, settings: Gate
+) -> tuple[NDArray[np.bool_], list[Figures]]:
+    """For each turn, whether the gate dropped it; and the measures of a memory that was written through it."""
+    with Memory.open(":memory:", embedder=encoder, config=Config(gate=settings)) as memory:
+        fill(memory, conversation)
+        drops = np.array([not memory.gated(turn.id).write for turn in conversation.turns])
+        assert drops.sum() == memory.stats().tiers.get("cold", 0)
+        return drops, asked(memory, conversation)
 
 
 def asked(memory: Memory, conversation: Conversation) -> list[Figures]:
@@ -88,12 +83,11 @@ def run(
         turns += len(conversation.turns)
         with Memory.open(":memory:", embedder=encoder) as memory:
             fill(memory, conversation)
-            surprises = [record.surprise for record in memory.records()]
             whole += asked(memory, conversation)
             for budget in budgets:
-                drops = dropped_by(conversation, surprises, config(budget, weights))
+                drops, found = gated(conversation, encoder, gate(budget, weights))
                 shares[budget].append(float(drops.mean()))
-                by_budget[budget] += without(memory, conversation, drops)
+                by_budget[budget] += found
                 by_chance[budget] += without(memory, conversation, rng.permutation(drops))
     rows = [
         {
@@ -143,7 +137,7 @@ def main() -> None:
     parser.add_argument("--splits", default=LOCOMO_SPLITS, help="conversations of each split; '' for all together")
     parser.add_argument("--encoder", choices=("none", "minilm", "hashing"), default="minilm")
     parser.add_argument("--budgets", default=",".join(map(str, BUDGETS)))
-    parser.add_argument("--weights", default=",".join(map(str, GateConfig().weights)))
+    parser.add_argument("--weights", default=",".join(str(getattr(Gate(), name)) for name in Signals._fields))
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     encoder = encoder_named(options.encoder)

@@ -196,7 +196,7 @@ def test_a_time_that_no_calendar_shows_is_refused(started: Memory, refused: Refu
     assert len(list(started.records())) == 1
 
 
-@pytest.mark.parametrize("tier", ["warm", "", "LONG_TERM", 7, None])
+@pytest.mark.parametrize("tier", ["warm", "", "LONG_TERM", 7])
 def test_an_unknown_tier_is_refused(started: Memory, refused: Refused, tier: Any) -> None:
     with refused(started, ValidationError, "tier"):
         started.remember("A good text.", tier=tier)

@@ -66,6 +66,17 @@ VIEWS: dict[str, Callable[[Memory, int], Any]] = {
     "why": lambda memory, door: memory.why("door", door).recalled,
     "stats": lambda memory, door: memory.stats().memories == 3 or "Bo" in memory.stats().speakers,
     "tiers": lambda memory, door: sum(memory.stats().tiers.values()) == 3,
+    "topics": lambda memory, door: memory.topics().unsorted + sum(topic.count for topic in memory.topics()) == 3,
+    "topic of it": lambda memory, door: _found(lambda: memory.topic_of(door)),
+    "related": lambda memory, door: door in {each.record.id for each in memory.related(door - 1, cold=True)},
+    "related to it": lambda memory, door: _found(lambda: memory.related(door)),
+    "short term": lambda memory, door: door in {record.id for record in memory.short_term("s")},
+    "gated": lambda memory, door: _found(lambda: memory.gated(door)),
+    "repeats": lambda memory, door: _found(lambda: memory.repeats(door)),
+    "quarantine": lambda memory, door: (
+        bool(memory.quarantine(where("id").eq(door))) and bool(list(memory.quarantined()))
+    ),
+    "useful": lambda memory, door: _found(lambda: memory.useful(door, query="Which code has the door?")),
     "anchor": lambda memory, door: _found(lambda: memory.anchor(door)),
     "proof": lambda memory, door: _found(lambda: memory.prove(door, memory.seal())),
 }
@@ -89,24 +100,15 @@ def test_nothing_shows_what_has_ended(memory: Memory, clock: ManualClock, view: 
     door, ask = with_neighbours(memory, ttl=60, **options), VIEWS[view]
     clock.advance(59.999)
     warm = options.get("tier") is not Tier.COLD
-    asks_the_cold = view in (
-        "get",
-        "get by name",
-        "vectors",
-        "history",
-        "in",
-        "len",
-        "records",
-        "records of a filter",
-        "a second look",
-    )
+    asks_the_warm = ("recall", "neighbours", "nearest", "why", "stats", "tiers", "anchor", "proof", "short term")
+    asks_the_cold = not view.startswith(asks_the_warm)
     if warm or asks_the_cold:
         assert ask(memory, door)
     clock.advance(0.001)
     assert not ask(memory, door)
     assert memory.verify().ok
     memory.remember("Something else.")
-    assert not ask(memory, door) or view in ("len", "tiers", "stats")
+    assert not ask(memory, door) or view in ("len", "tiers", "stats", "topics")
 
 
 def test_readers_and_a_handle_that_opens_later_do_not_see_it_either(
@@ -153,6 +155,7 @@ WRITES: dict[str, Callable[[Memory], Any]] = {
     "erase": lambda memory: memory.erase(where("id").eq(1)),
     "pin": lambda memory: memory.pin(1),
     "purge": lambda memory: memory.purge(),
+    "sleep": lambda memory: memory.sleep(),
 }
 
 
@@ -284,3 +287,31 @@ def test_a_store_with_what_has_ended_answers_like_one_that_never_held_it(
             assert len(memory) == len(living)
             assert {hit.text for hit in memory.recall("the boat, the sea and the dog", k=50)} == set(living)
         assert memory.verify().ok
+
+
+def test_what_was_derived_from_a_memory_ends_with_it(memory: Memory, clock: ManualClock) -> None:
+    origin = memory.remember("The code of the door is 1234.", ttl=60)
+    other = memory.remember("The door is green.", ttl=3600)
+    short = memory.remember("A note on the door.", derived_from=[other], ttl=30)
+    made = memory.remember("The green door has the code 1234.", derived_from=[origin, other])
+    again = memory.remember("Of the door.", derived_from=[made], ttl=10**9)
+    ends = [memory.get(each).expires for each in (origin, made, again)]
+    assert ends[0] == ends[1] == ends[2]
+    assert memory.get(short).expires != memory.get(other).expires
+    clock.advance(60)
+    assert [record.id for record in memory.records()] == [other]
+    assert memory.purge().count == 4
+    assert memory.verify().ok
+
+
+def test_what_waits_in_a_queue_ends_as_if_it_had_been_stored_at_once(memory: Memory, clock: ManualClock) -> None:
+    async def main() -> None:
+        async with memory.queue() as queue:
+            await queue.put(Draft(text="One.", ttl=60))
+            await queue.put(Draft(text="Two."))
+
+    asyncio.run(main())
+    first, second = memory.records()
+    assert first.expires is not None
+    assert first.expires.timestamp() == clock.now() + 60
+    assert second.expires is None

@@ -283,8 +283,22 @@ def test_a_failed_call_leaves_either_kind_of_store_as_it_was(either: Memory) -> 
 
 
 def test_a_store_of_the_first_format_is_brought_up_to_date_by_a_writer_alone(small: Path) -> None:
-    for later in ("TABLE quarantine", "TABLE calls", "TABLE links", "TABLE tags", "INDEX log_rekeys"):
+    sleep = ("TABLE pruned", "TABLE merged", "TABLE sleep_moves", "TABLE sleeps")
+    for later in (
+        "TABLE quarantine",
+        "TABLE calls",
+        "TABLE gated",
+        "TABLE gates",
+        "TABLE links",
+        "TABLE tags",
+        "TABLE taken",
+        "INDEX log_rekeys",
+        *sleep,
+    ):
         altered(small, f"DROP {later}")
+    for later in ("TABLE topics", "TABLE sortings", "TABLE feedback"):
+        altered(small, f"DROP {later}")
+    altered(small, "ALTER TABLE usage DROP COLUMN active")
     altered(small, "PRAGMA user_version = 1")
     with pytest.raises(FormatError, match="format 1; opening it for writing"):
         Memory.open(small, read_only=True)

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from mnemoloom import Memory, Tier
+from mnemoloom.config import Config
 from mnemoloom.embedders import HashingEmbedder
 from mnemoloom.errors import VectorError
-from mnemoloom.index.exact import DIGITS_FROM
 from mnemoloom.ports import Rows
 from mnemoloom.storage import store as store_module
 
@@ -27,7 +27,7 @@ def crowded(rng: np.random.Generator, near: int, far: int) -> tuple[np.ndarray, 
 
 
 def test_forgotten_neighbours_do_not_crowd_out_the_living() -> None:
-    query, drafts = crowded(np.random.default_rng(0), 600, DIGITS_FROM + 100)
+    query, drafts = crowded(np.random.default_rng(0), 600, Config().index.exact_below + 100)
     with Memory.open(":memory:") as memory:
         ids = memory.remember_many(drafts)
         for forgotten in ids[:600]:
@@ -39,8 +39,8 @@ def test_forgotten_neighbours_do_not_crowd_out_the_living() -> None:
 
 
 def test_cold_neighbours_do_not_crowd_out_the_warm() -> None:
-    query, drafts = crowded(np.random.default_rng(1), DIGITS_FROM + 500, 50)
-    for draft in drafts[: DIGITS_FROM + 500]:
+    query, drafts = crowded(np.random.default_rng(1), Config().index.exact_below + 500, 50)
+    for draft in drafts[: Config().index.exact_below + 500]:
         draft["tier"] = Tier.COLD
     with Memory.open(":memory:") as memory:
         memory.remember_many(drafts)

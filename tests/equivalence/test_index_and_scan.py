@@ -8,11 +8,9 @@ import numpy as np
 import pytest
 
 from mnemoloom import Draft, Memory
-from mnemoloom.config import PROFILES
-from mnemoloom.index import DigitIndex
-from mnemoloom.index.exact import DIGITS_FROM
+from mnemoloom.config import PROFILES, Config
 
-WIDTH, COUNT = 384, DIGITS_FROM + 1_500
+WIDTH, COUNT = 384, Config().index.exact_below + 1_500
 WORDS = [f"{a}{b}{c}" for a in "bdgklm" for b in "aeiou" for c in ("n", "r", "st", "lt", "nd")]
 
 
@@ -79,27 +77,3 @@ def test_a_new_memory_is_found_at_once_and_a_forgotten_one_never() -> None:
         found = {hit.id for hit in memory.recall("unheard", 100, vector=vector, profile="dense")}
         assert len(found) == 100
         assert not found & {added, *ids[::7]}
-
-
-def test_the_first_vector_can_be_searched_as_well_as_the_ten_thousandth() -> None:
-    rng = np.random.default_rng(4)
-    index = DigitIndex(WIDTH)
-    unit = rng.standard_normal((3_000, WIDTH)).astype(np.float32)
-    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
-    index.add(unit[:1])
-    assert index.nearest(unit[0], 5).tolist() == [0]
-    for start in range(1, 3_000, 500):
-        index.add(unit[start : start + 500])
-    found = [index.nearest(row, 100) for row in unit[:100]]
-    assert all(number in near for number, near in enumerate(found))
-
-
-@pytest.mark.parametrize("width", [1, 3, 8, 100, 384, 700, 1536])
-def test_vectors_of_any_width_can_be_indexed(width: int) -> None:
-    rng = np.random.default_rng(5)
-    unit = rng.standard_normal((400, width)).astype(np.float32)
-    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
-    index = DigitIndex(width)
-    index.add(unit)
-    best = int(np.argmax(unit @ unit[7]))
-    assert best in index.nearest(unit[7], 200)

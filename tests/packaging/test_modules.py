@@ -117,7 +117,8 @@ def test_an_installed_distribution_has_the_same_version() -> None:
     assert installed == mnemoloom.__version__
 
 
-def test_the_example_in_the_package_runs() -> None:
-    outcome = doctest.testmod(mnemoloom)
+@pytest.mark.parametrize("package", ["mnemoloom", "mnemoloom.titans"])
+def test_the_example_in_a_package_runs(package: str) -> None:
+    outcome = doctest.testmod(importlib.import_module(package))
     assert outcome.attempted > 0
     assert outcome.failed == 0

@@ -1,6 +1,7 @@
 """Adaptive resonance: categories that form as memories arrive."""
 
 from mnemoloom.art.centred import (
+    NONE,
     CentredConfig,
     CentredState,
     Placed,
@@ -14,9 +15,11 @@ from mnemoloom.art.coding import Bounds, bounds_of, complement_code, scale, unit
 from mnemoloom.art.fuzzy import FuzzyConfig, FuzzyState, categorise, fit, fuzzy_rule
 from mnemoloom.art.resonance import Resonance, Rule, present, resonate
 from mnemoloom.art.routing import Lists, lists_of, route
-from mnemoloom.art.topics import CategoryStatistics, Topic, keywords, representatives, statistics, topics
+from mnemoloom.art.standing import Recentred, recentre, resume, state_of
+from mnemoloom.art.topics import CategoryStatistics, keywords, representatives, statistics
 
 __all__ = [
+    "NONE",
     "Bounds",
     "CategoryStatistics",
     "CentredConfig",
@@ -26,9 +29,9 @@ __all__ = [
     "Lists",
     "Placed",
     "Reassigned",
+    "Recentred",
     "Resonance",
     "Rule",
-    "Topic",
     "bounds_of",
     "categorise",
     "complement_code",
@@ -40,13 +43,15 @@ __all__ = [
     "match_rows",
     "present",
     "reassign",
+    "recentre",
     "remove",
     "representatives",
     "resonate",
+    "resume",
     "route",
     "scale",
+    "state_of",
     "statistics",
-    "topics",
     "unit_rows",
     "widen",
 ]

@@ -25,12 +25,23 @@ from numpy.typing import NDArray
 from mnemoloom.art.coding import unit_rows
 from mnemoloom.errors import ConfigError, DimensionMismatchError, ValidationError
 
-__all__ = ["CentredConfig", "CentredState", "Placed", "Reassigned", "insert", "match_rows", "reassign", "remove"]
+__all__ = [
+    "NONE",
+    "CentredConfig",
+    "CentredState",
+    "Placed",
+    "Reassigned",
+    "insert",
+    "match_rows",
+    "reassign",
+    "remove",
+    "steps_to_refresh",
+]
 
 Floats = NDArray[np.floating[Any]]
 Rows = NDArray[np.float32]  # (n, d)
 Ids = NDArray[np.int64]
-NONE = -1
+NONE = -1  # no category
 _AT_ONCE = 512  # rows whose similarities are held at a time
 
 
@@ -143,6 +154,15 @@ class CentredState:
         live = self.counts > 0
         self.prototypes[live] = fresh[live]
 
+    def drop_empty(self) -> None:
+        """Let categories without members go; their ids are not given out again."""
+        live = self.counts > 0
+        if live.all():
+            return
+        self._ids, self._counts = self.ids[live], self.counts[live]
+        self._sums, self._prototypes = self.sums[live], self.prototypes[live]
+        self.size = len(self._ids)
+
 
 class Placed(NamedTuple):
     """Where rows went.
@@ -176,7 +196,7 @@ def insert(state: CentredState, rows: Floats, config: CentredConfig | None = Non
         start = end
         if state.shown == state.refresh_at:
             state.refresh(config)
-            state.refresh_at += min(max(1, state.shown), max(64, state.shown // 64))
+            state.refresh_at += steps_to_refresh(state.shown)
     return Placed(*(np.concatenate(parts) for parts in zip(*done, strict=True)))
 
 
@@ -196,6 +216,11 @@ def remove(state: CentredState, rows: Floats, cells: Ids) -> None:
     state.total -= rows.sum(axis=0, dtype=np.float64)
     state.counts[:] -= leaving
     state.rows -= len(rows)
+
+
+def steps_to_refresh(shown: int) -> int:
+    """After how many more rows mean and prototypes are taken anew."""
+    return min(max(1, shown), max(64, shown // 64))
 
 
 def match_rows(state: CentredState, rows: Floats) -> Rows:
@@ -224,11 +249,11 @@ def reassign(
     _take_members(after, rows, best, config)
     best = _merged(after, config.merge)[best]
     _take_members(after, rows, best, config)
-    after, best = _without_empty(after, best)
+    best = _drop_empty(after, best)
     for _ in range(passes):
         best = _two_best(after, rows)[:, 0]
         _take_members(after, rows, best, config)
-    after, best = _without_empty(after, best)
+    best = _drop_empty(after, best)
     ids = np.append(after.ids, NONE)[_two_best(after, rows, first=best)]
     return Reassigned(after, ids, int((ids[:, 0] != before).sum()))
 
@@ -237,7 +262,7 @@ def _insert_between(state: CentredState, rows: Rows, vigilance: float) -> Placed
     """Show rows between two refreshes, with prototypes and mean standing still."""
     z = unit_rows(rows - state.mean)
     known = z @ state.prototypes.T
-    match = known.max(axis=1, initial=-1.0)
+    match = known.max(axis=1, initial=-1.0 if state.size else -np.inf)
     founders = _founders(z, match, vigilance)
     state.found(z[founders])
     among = z @ z[founders].T  # (n, new): a row sees the categories founded before it, and its own
@@ -309,11 +334,11 @@ def _take_members(state: CentredState, rows: Rows, best: Ids, config: CentredCon
     state.refresh(config)
 
 
-def _without_empty(state: CentredState, best: Ids) -> tuple[CentredState, Ids]:
-    """The state without categories that have no members, and the rows' categories in its numbers."""
-    live = state.counts > 0
-    kept = {name: getattr(state, name)[live] for name in ("ids", "counts", "sums", "prototypes")}
-    return CentredState.from_arrays(state.arrays() | kept), (np.cumsum(live) - 1)[best]
+def _drop_empty(state: CentredState, best: Ids) -> Ids:
+    """Let categories without members go; the rows' categories in the numbers of those that stay."""
+    renumbered = np.cumsum(state.counts > 0) - 1
+    state.drop_empty()
+    return renumbered[best]
 
 
 def _merged(state: CentredState, threshold: float) -> Ids:

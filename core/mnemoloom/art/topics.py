@@ -6,8 +6,6 @@ members: keeping representatives alone loses far more evidence than it saves roo
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,24 +14,10 @@ from numpy.typing import NDArray
 from mnemoloom.art.centred import CentredState, match_rows
 from mnemoloom.errors import ValidationError
 
-__all__ = ["CategoryStatistics", "Topic", "keywords", "representatives", "statistics", "topics"]
+__all__ = ["CategoryStatistics", "keywords", "representatives", "statistics"]
 
 Ids = NDArray[np.int64]
 _AT_ONCE = 512
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Topic:
-    """One category. `id` stays the same for the life of the store; `representative` is a member's number.
-
-    coherence: mean cosine of the members with the prototype, both centred.
-    """
-
-    id: int
-    count: int
-    representative: int
-    keywords: tuple[str, ...]
-    coherence: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,28 +37,13 @@ class CategoryStatistics:
     effective: float
 
 
-def topics(
-    state: CentredState, rows: NDArray[np.float32], cells: Ids, words: Iterable[Iterable[str]], *, keep: int = 5
-) -> list[Topic]:
-    """The topics that have members, most members first, equal ones by id.
+def representatives(
+    state: CentredState, rows: NDArray[np.float32], cells: Ids, *, prefer: NDArray[np.bool_] | None = None
+) -> dict[int, tuple[int, float]]:
+    """By category id: the number of the member nearest to the prototype, and the mean cosine of all members.
 
-    Parameters
-    ----------
-    rows: shape (n, d), the members. cells: shape (n,), the id of each one's best category.
-    words: the index terms of each member, stop words left out. keep: keywords of a topic, at most.
+    Members of the mask `prefer`, shape (n,), come before all others.
     """
-    nearest = representatives(state, rows, cells)
-    named = keywords(cells, words, keep=keep)
-    counts = Counter(cells.tolist())
-    found = [
-        Topic(id=cell, count=counts[cell], representative=member, keywords=named.get(cell, ()), coherence=mean)
-        for cell, (member, mean) in nearest.items()
-    ]
-    return sorted(found, key=lambda topic: (-topic.count, topic.id))
-
-
-def representatives(state: CentredState, rows: NDArray[np.float32], cells: Ids) -> dict[int, tuple[int, float]]:
-    """By category id: the number of the member nearest to the prototype, and the mean cosine of all members."""
     if len(rows) != len(cells):
         raise ValidationError(f"rows and cells must be of one length; got {len(rows)} and {len(cells)}")
     at = np.searchsorted(state.ids, cells)
@@ -85,7 +54,8 @@ def representatives(state: CentredState, rows: NDArray[np.float32], cells: Ids) 
         part = slice(start, start + _AT_ONCE)
         similarity = match_rows(state, rows[part])
         match[part] = similarity[np.arange(len(similarity)), at[part]]
-    order = np.lexsort((np.arange(len(rows)), -match, at))
+    later = np.zeros(len(rows), np.bool_) if prefer is None else ~prefer
+    order = np.lexsort((np.arange(len(rows)), -match, later, at))
     present, first, sizes = np.unique(at[order], return_index=True, return_counts=True)
     means = np.bincount(at, match, state.size)[present] / sizes
     members = order[first]
@@ -95,21 +65,31 @@ def representatives(state: CentredState, rows: NDArray[np.float32], cells: Ids) 
     }
 
 
-def keywords(cells: Ids, words: Iterable[Iterable[str]], *, keep: int = 5) -> dict[int, tuple[str, ...]]:
-    """By category id: the words that tell it best from the others, best first, equal ones by the alphabet.
+def keywords(cells: Ids, members: Ids, words: Ids, *, keep: int = 5) -> dict[int, tuple[int, ...]]:
+    """By category id: the words that tell it best from the others, best first, equal ones by their number.
 
     A word counts once a member; its weight is (members with it) · ln(1 + (n − f + ½) / (f + ½)), where f of all n
     members have it: frequent here and rare elsewhere.
+
+    Parameters
+    ----------
+    cells: shape (n,), the category of each member. members, words: shape (m,), pairs of a member's number and the
+        number of a word that it holds, each pair once.
     """
-    inside: dict[int, Counter[str]] = {}
-    overall: Counter[str] = Counter()
-    for cell, said in zip(cells.tolist(), words, strict=True):
-        distinct = set(said)
-        inside.setdefault(cell, Counter()).update(distinct)
-        overall.update(distinct)
-    n = len(cells)
-    rarity = {word: float(np.log1p((n - f + 0.5) / (f + 0.5))) for word, f in overall.items()}
-    return {cell: _best_words(found, rarity, keep) for cell, found in inside.items()}
+    if not len(words):
+        return {}
+    ids, at = np.unique(cells, return_inverse=True)
+    held = np.bincount(words)
+    rarity = np.log1p((len(cells) - held + 0.5) / (held + 0.5))
+    span = len(held)
+    pairs, inside = np.unique(at[members] * span + words, return_counts=True)
+    cell, word = pairs // span, pairs % span
+    order = np.lexsort((word, -inside * rarity[word], cell))
+    cell, word = cell[order], word[order]
+    place = np.arange(len(cell)) - np.searchsorted(cell, cell)
+    cell, word = cell[place < keep], word[place < keep]
+    bounds = np.searchsorted(cell, np.arange(len(ids) + 1))
+    return {int(ids[i]): tuple(word[bounds[i] : bounds[i + 1]].tolist()) for i in range(len(ids))}
 
 
 def statistics(state: CentredState) -> CategoryStatistics:
@@ -126,7 +106,3 @@ def statistics(state: CentredState) -> CategoryStatistics:
         mean_size=members / max(len(sizes), 1),
         effective=float(np.exp(-(shares * np.log(shares)).sum())) if members else 0.0,
     )
-
-
-def _best_words(found: Counter[str], rarity: dict[str, float], keep: int) -> tuple[str, ...]:
-    return tuple(sorted(found, key=lambda word: (-found[word] * rarity[word], word))[:keep])

@@ -109,6 +109,12 @@ def _add_remember(command: argparse.ArgumentParser) -> None:
     command.add_argument("--metadata", metavar="JSON", help="a JSON object")
     command.add_argument("--id", metavar="ID", help="your own id; the same one again replaces the memory")
     command.add_argument("--ttl", metavar="SECONDS", type=float, help="how long it lasts (default: for ever)")
+    command.add_argument(
+        "--gate",
+        metavar="BUDGET",
+        type=float,
+        help="keep what named speakers say without telling much cold; the share to write, such as .825 (default: all)",
+    )
 
 
 def _add_recall(command: argparse.ArgumentParser) -> None:
@@ -137,6 +143,15 @@ def _add_history(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--ask", metavar="QUERY", help="ask this first, and note which memories take the place of which"
     )
+
+
+def _add_topics(command: argparse.ArgumentParser) -> None:
+    command.add_argument("-k", metavar="N", type=int, help="only the N largest")
+
+
+def _add_related(command: argparse.ArgumentParser) -> None:
+    _add_id(command)
+    command.add_argument("-k", metavar="N", type=int, default=5, help="how many, at most (default: 5)")
 
 
 def _add_forget(command: argparse.ArgumentParser) -> None:
@@ -179,6 +194,7 @@ def _add_question(command: argparse.ArgumentParser) -> None:
     _add_where(command)
     command.add_argument("--speaker", action="append", help="only what this speaker said; may be repeated")
     command.add_argument("--session", action="append", help="only this session; may be repeated")
+    command.add_argument("--topic", metavar="N", type=int, action="append", help="only this topic; may be repeated")
     command.add_argument("--after", metavar="TIME", help="only from this time on")
     command.add_argument("--before", metavar="TIME", help="only before this time")
     command.add_argument("--as-of", metavar="TIME", help="only what had been said by then; 2026-05 is the end of May")
@@ -264,6 +280,28 @@ def _add_reembed(command: argparse.ArgumentParser) -> None:
     command.add_argument("--learn", action="store_true", help="first fit the token projection to this store's tokens")
 
 
+def _add_sleep(command: argparse.ArgumentParser) -> None:
+    either = command.add_mutually_exclusive_group()
+    either.add_argument("--plan", action="store_true", help="change nothing, and tell what would be changed")
+    either.add_argument(
+        "--undo", metavar="ID", type=int, help="take back what the sleep of this number moved and merged"
+    )
+    command.add_argument(
+        "--cold-share",
+        metavar="SHARE",
+        type=float,
+        default=0.0,
+        help="of each named speaker's memories, how many of the dullest go to the cold tier (default: 0)",
+    )
+    command.add_argument(
+        "--duplicates",
+        metavar="COSINE",
+        type=float,
+        default=0.92,
+        help="from which the same words of one speaker count as the same said again; above 1, never (default: 0.92)",
+    )
+
+
 _COMMANDS = (
     ("demo", "demonstration", "remember a short conversation and ask about it", _add_demo),
     ("remember", "remember", "remember one text, or a file of them", _add_remember),
@@ -275,6 +313,8 @@ _COMMANDS = (
         "show the versions of what a memory states, as far as questions brought them up",
         _add_history,
     ),
+    ("topics", "topics", "show what the memories are about, and sort what has come since into it", _add_topics),
+    ("related", "related", "show what belongs together with a memory", _add_related),
     ("list", "listing", "list memories in the order in which they were remembered", _add_list),
     ("forget", "forget", "remove memories, all that are named or none", _add_forget),
     ("pin", "placing", "keep a memory for good", _add_pin),
@@ -284,6 +324,7 @@ _COMMANDS = (
     ("stats", "stats", "count what a namespace and its store hold", _add_nothing),
     ("export", "exporting", "write a namespace to a bundle of plain files", _add_export),
     ("import", "importing", "add the memories of a bundle to a namespace", _add_import),
+    ("sleep", "sleep", "put a namespace in order: repetitions, tiers, room; --undo takes it back", _add_sleep),
     ("doctor", "diagnosis", "look at a store and say whether it is well", _add_doctor),
     ("repair", "diagnosis", "mend what is derived, and name the memories that are damaged", _add_repair),
     ("reembed", "reembed", "encode what the embedder has not encoded yet", _add_reembed),

@@ -14,7 +14,7 @@ _INDENT = 5
 
 
 def hit_object(hit: Hit, rank: int) -> dict[str, Any]:
-    """A hit as a JSON object; its neighbours only if there are any."""
+    """A hit as a JSON object; its neighbours and repetitions only if there are any."""
     found = {
         "rank": rank,
         "score": hit.score,
@@ -24,6 +24,8 @@ def hit_object(hit: Hit, rank: int) -> dict[str, Any]:
         "superseded_by": list(hit.superseded_by),
         "second_look": hit.second_look,
     }
+    if hit.repeats:
+        found["repeats"] = list(map(record_object, hit.repeats))
     if hit.before or hit.after:
         found["before"] = list(map(record_object, hit.before))
         found["after"] = list(map(record_object, hit.after))
@@ -78,6 +80,8 @@ def _ties(hit: Hit) -> list[str]:
         for word, ids in (("supersedes", hit.supersedes), ("superseded by", hit.superseded_by))
         if ids
     ]
+    if hit.repeats:
+        ties.append(f"also said {', '.join(f'{each.time:%Y-%m-%d %H:%M} #{each.id}' for each in hit.repeats)}")
     return [*ties, "found by a second look"] if hit.second_look else ties
 
 

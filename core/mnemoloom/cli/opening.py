@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mnemoloom.cli.encryption_keys import encryption_key
+from mnemoloom.config import Config
 from mnemoloom.embedders import from_spec
 from mnemoloom.errors import EmbedderMismatchError, EncryptionKeyError, NotAStoreError, StorageFailure, StoreLockedError
 from mnemoloom.memory import Memory
@@ -27,7 +28,9 @@ def labels_of(arguments: argparse.Namespace) -> tuple[str, ...]:
     return tuple(arguments.namespace.split("/")) if arguments.namespace is not None else ("default",)
 
 
-def open_memory(arguments: argparse.Namespace, *, read_only: bool = False, encrypt: bool = False) -> Memory:
+def open_memory(
+    arguments: argparse.Namespace, *, read_only: bool = False, config: Config | None = None, encrypt: bool = False
+) -> Memory:
     """The memory that the common options name. Reading leaves no trace and goes on beside a writer."""
     with opening_errors(arguments):
         return Memory.open(
@@ -37,6 +40,7 @@ def open_memory(arguments: argparse.Namespace, *, read_only: bool = False, encry
             read_only=read_only,
             encryption_key=encryption_key(arguments),
             encrypt=encrypt,
+            config=config,
         )
 
 

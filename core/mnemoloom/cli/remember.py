@@ -15,6 +15,7 @@ from mnemoloom.cli.progress import progress_bar
 from mnemoloom.cli.screen import Screen, emit
 from mnemoloom.cli.values import check_time
 from mnemoloom.clock import to_millis
+from mnemoloom.config import Config, Gate
 from mnemoloom.errors import MetadataError, ValidationError
 from mnemoloom.memory import Memory
 from mnemoloom.records import Record
@@ -36,7 +37,7 @@ def _remember_text(arguments: argparse.Namespace) -> int:
     check_time(arguments.time, "--time")
     values = {name: getattr(arguments, name) for name in ("text", *_OWN)}
     line = read_line(values | {"metadata": _metadata(arguments.metadata)}, external_id=arguments.id)
-    with open_memory(arguments) as memory:
+    with open_memory(arguments, config=_settings(arguments)) as memory:
         if line.named:
             added = _store(memory, [line])
             number = memory.get(arguments.id).id
@@ -52,7 +53,7 @@ def _remember_file(arguments: argparse.Namespace) -> int:
     added = skipped = 0
     with ExitStack() as stack:
         file = open_file(arguments.file, stack)
-        memory = stack.enter_context(open_memory(arguments))
+        memory = stack.enter_context(open_memory(arguments, config=_settings(arguments)))
         move = stack.enter_context(progress_bar(arguments, "remembering"))
         lines = read_lines(file, name="standard input" if arguments.file == "-" else arguments.file)
         for batch in _batches(lines):
@@ -61,6 +62,10 @@ def _remember_file(arguments: argparse.Namespace) -> int:
             if move:
                 move(added + skipped, 0)
     return _answer(arguments, {"added": added, "skipped": skipped})
+
+
+def _settings(arguments: argparse.Namespace) -> Config:
+    return Config(gate=None if arguments.gate is None else Gate(budget=arguments.gate))
 
 
 def _answer(arguments: argparse.Namespace, done: dict[str, int]) -> int:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
+from typing import Any
 
 from mnemoloom.cli.opening import open_memory
 from mnemoloom.cli.screen import Screen, emit
+from mnemoloom.hgns import IndexReport
 from mnemoloom.statistics import Stats
 
 __all__ = ["run"]
@@ -22,6 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         plain = {field.name: getattr(found, field.name) for field in fields(found)}
         plain = {name: dict(value) if isinstance(value, Mapping) else value for name, value in plain.items()}
+        plain["index"] = asdict(found.index)
         emit({"namespace": list(namespace), **plain})
     else:
         print(_described(Screen.of_stdout(), found, namespace))
@@ -32,11 +35,15 @@ def _described(screen: Screen, found: Stats, namespace: tuple[str, ...]) -> str:
     here = [
         ("memories", f"{found.memories:,}"),
         ("tiers", _counts(found.tiers)),
+        *([("write gate", _counts(found.gated))] if found.gated else []),
+        ("repetitions", f"{found.merged:,}"),
+        ("quadrants", _counts(found.quadrants)),
         ("speakers", _counts(found.speakers)),
         ("sessions", f"{found.sessions:,}"),
         ("encoded", f"{found.encoded:,}"),
         ("profile", found.profile),
         *([("quarantined", f"{found.quarantined:,}")] if found.quarantined else []),
+        ("index", _searched(found.index)),
     ]
     store = [
         ("namespaces", f"{found.namespaces:,}"),
@@ -51,7 +58,14 @@ def _described(screen: Screen, found: Stats, namespace: tuple[str, ...]) -> str:
     return "\n".join(f"{screen.bold(title)}\n{screen.columns(rows)}" for title, rows in blocks)
 
 
-def _counts(counted: Mapping[str, int]) -> str:
+def _searched(index: IndexReport) -> str:
+    if index.way == "exact":
+        return "every vector compared"
+    seen = "not measured yet" if index.recall is None else f"recall {index.recall:.3f} of {index.sampled:,} queries"
+    return f"{index.entries:,} codes ({index.way}), {index.candidates:,} candidates, {seen}"
+
+
+def _counts(counted: Mapping[Any, int]) -> str:
     shown = [f"{name} {number:,}" for name, number in list(counted.items())[:_MOST_SPEAKERS]]
     more = len(counted) - len(shown)
     return ", ".join(shown) + (f" and {more:,} more" if more else "") if shown else "none"

@@ -1,11 +1,12 @@
 """Near-duplicates: the same said again by the same speaker.
 
-Grouped around the memory that is kept, so that each of the others is a near-duplicate of it and not merely of one
-another. A group says what stands for what; every event of it keeps its text, its time and its place.
+Grouped around one memory, so that each of the others is a near-duplicate of it and not merely of one another. A group
+says what may stand for what in a result; every event of it keeps its text, its time and its place.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -16,9 +17,11 @@ from mnemoloom.errors import ConfigError
 
 __all__ = ["Group", "near_duplicates"]
 
+_AT_ONCE = 512  # rows that are compared with the others by one matrix product
+
 
 class Group(NamedTuple):
-    """The id that is kept in the index, and those that it stands for, ascending."""
+    """The id that they are grouped around, and those that are near-duplicates of it, ascending."""
 
     keep: int
     others: tuple[int, ...]
@@ -35,8 +38,8 @@ def near_duplicates(
 
     Parameters
     ----------
-    topics: a number for each memory, shape (n,); only memories of the same topic are compared, which is what makes
-        hundreds of thousands comparable.
+    topics: a number for each memory, shape (n,); only memories of the same number are compared. That may be a topic
+        or a wording (`wording`), and is what makes hundreds of thousands comparable.
     """
     if not 0.0 < threshold <= 1.0:
         raise ConfigError(f"threshold must be in (0, 1]; got {threshold!r}")
@@ -64,16 +67,27 @@ def near_duplicates(
 
 def _grouped(sleepers: Sleepers, block: NDArray[np.int64], threshold: float) -> list[Group]:
     """Groups among memories of one speaker, the ones to keep first."""
-    rows, free = sleepers.rows[block], ~sleepers.pinned[block]
-    left = np.ones(len(block), bool)
+    if len(block) == 1:
+        return []
+    left, free = np.ones(len(block), bool), ~sleepers.pinned[block]
     groups = []
-    for place in range(len(block)):
+    for place, match in _matches(sleepers.rows[block], threshold):
         if left[place]:
             left[place] = False
-            match = np.flatnonzero(left & free)
-            match = match[rows[match] @ rows[place] >= threshold]
+            match = match[left[match] & free[match]]
             left[match] = False
             if len(match):
                 others = np.sort(sleepers.ids[block[match]])
                 groups.append(Group(int(sleepers.ids[block[place]]), tuple(others.tolist())))
     return groups
+
+
+def _matches(rows: NDArray[np.float32], threshold: float) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """Each row that matches later ones, with these, in order."""
+    for start in range(0, len(rows), _AT_ONCE):
+        some = rows[start : start + _AT_ONCE]
+        first, second = np.nonzero(np.triu(some @ rows[start:].T >= threshold, k=1))
+        if len(first):
+            opens = np.flatnonzero(np.diff(first)) + 1
+            for owner, match in zip(first[[0, *opens]].tolist(), np.split(second, opens), strict=True):
+                yield start + owner, start + match

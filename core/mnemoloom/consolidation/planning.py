@@ -25,17 +25,24 @@ __all__ = ["SleepConfig", "SleepPlan", "plan_sleep"]
 class SleepConfig:
     """What sleep may do.
 
-    duplicates: cosine from which two memories of one speaker are the same said again; above 1, none are.
+    duplicates: cosine from which two memories of one speaker may be the same said again; above 1, none are.
+    same_words: only if their words are the same, too (`wording`). A cosine alone takes "4 chickens" and "26 chickens"
+        for one thing: merging by it hid the newer of two versions of a fact in tests/benchmarks/sleep.py.
     cold_share: of each named speaker's memories, how many of the dullest go to the cold tier unless they are used.
     wake: activation from which a memory counts as used. half_life: of recency, in seconds.
     pruning: what may be forgotten; nothing by default.
+    compact: give back the room that forgetting left in the files. relearn: where a token projection was learned from
+        the store, fit it anew and encode every text again, which takes as long as `reembed(learn=True)`.
     """
 
     duplicates: float = 0.92
+    same_words: bool = True
     cold_share: float = 0.0
     wake: float = 0.5
     half_life: float = WEEK
     pruning: PrunePolicy = field(default_factory=PrunePolicy)
+    compact: bool = True
+    relearn: bool = False
 
     def __post_init__(self) -> None:
         if not self.duplicates > 0.0:
@@ -49,9 +56,9 @@ class SleepConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SleepPlan:
-    """What to do, in this order; each id stands in one place only.
+    """What to do; what is forgotten is neither moved nor merged, and what goes cold is not merged.
 
-    merge: near-duplicates, each of which is marked and goes to the cold tier in favour of the one that is kept.
+    merge: near-duplicates, one of which stands for all of them in a result; each of them stays where it is.
     to_cold, to_long_term: moves between the tiers. forget: what the policy lets go.
     spared: memories that the policy names and its floor keeps. quadrants: how many memories lie in each, before.
     """
@@ -102,7 +109,7 @@ def plan_sleep(
 
     Parameters
     ----------
-    topics: compare memories of the same topic only, shape (n,). ever: by speaker number, all surprises ever written,
+    topics: compare memories of the same number only, shape (n,). ever: by speaker number, all surprises ever written,
         ascending: what ranks are taken among, so that forgetting some does not make others the next to go. Needed by
         a policy that names quadrants.
 
@@ -126,11 +133,11 @@ def plan_sleep(
     cold |= sleepers.cold & ~np.isin(sleepers.ids, moves.to_long_term)
     moved = sleepers._replace(cold=cold)
     groups = near_duplicates(moved, threshold=config.duplicates, topics=topics) if config.duplicates <= 1.0 else []
-    taken = {*forget.ids, *(other for group in groups for other in group.others)}
+    gone = set(forget.ids)
     return SleepPlan(
         merge=tuple(groups),
-        to_cold=tuple(each for each in moves.to_cold if each not in taken),
-        to_long_term=tuple(each for each in moves.to_long_term if each not in taken),
+        to_cold=tuple(each for each in moves.to_cold if each not in gone),
+        to_long_term=tuple(each for each in moves.to_long_term if each not in gone),
         forget=forget.ids,
         spared=forget.spared,
         quadrants=count_quadrants(quadrants),

@@ -36,7 +36,7 @@ def moves_of(sleepers: Sleepers, ranks: NDArray[np.floating], *, share: float, w
         raise ConfigError(f"share must be in [0, 1); got {share!r}")
     if not wake > 0.0:
         raise ConfigError(f"wake must be above 0; got {wake!r}")
-    free = ~sleepers.pinned & ~sleepers.placed & ~sleepers.merged
+    free = ~sleepers.pinned & ~sleepers.placed
     used = sleepers.active >= wake
     cool = free & ~sleepers.cold & sleepers.named & ~used & (ranks < share)
     # what half faded again stays until it is dull and unused by the rule above: no memory moves to and fro in one sleep

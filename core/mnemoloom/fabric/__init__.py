@@ -1,16 +1,19 @@
 """The contextual fabric: episodes, associations, activation from use, feedback."""
 
-from mnemoloom.fabric.activation import Activation, level, prior, use
+from mnemoloom.fabric.activation import Activation, faded, level, prior, use
 from mnemoloom.fabric.episodes import Episodes, episodes_of
 from mnemoloom.fabric.feedback import Feedback, asked, useful
 from mnemoloom.fabric.links import (
     KINDS,
     Links,
-    Related,
+    Path,
+    best_paths,
     episode_links,
+    episode_links_from,
     joined,
     related_to,
     similar_links,
+    similar_links_from,
     superseding_links,
     without,
 )
@@ -21,15 +24,19 @@ __all__ = [
     "Episodes",
     "Feedback",
     "Links",
-    "Related",
+    "Path",
     "asked",
+    "best_paths",
     "episode_links",
+    "episode_links_from",
     "episodes_of",
+    "faded",
     "joined",
     "level",
     "prior",
     "related_to",
     "similar_links",
+    "similar_links_from",
     "superseding_links",
     "use",
     "useful",

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mnemoloom.errors import ConfigError, ValidationError
 
-__all__ = ["Activation", "level", "prior", "use"]
+__all__ = ["Activation", "faded", "level", "prior", "use"]
 
 DAY = 86_400.0
 
@@ -64,11 +64,20 @@ def level(activation: Activation, *, now: float, half_life: float = 7 * DAY) -> 
     return (activation.levels * np.exp2(-idle)).astype(np.float32)
 
 
+def faded(level: float, idle: float, *, half_life: float = 7 * DAY) -> float:
+    """What is left of one memory's activation after `idle` seconds without use."""
+    return float(level * 2.0 ** (-idle / half_life))
+
+
 def prior(
     activation: Activation, *, now: float, weight: float = 0.05, half_life: float = 7 * DAY
 ) -> NDArray[np.float32]:
     """What use adds to each memory's score, shape (n,), in [0, weight)."""
     if not 0.0 <= weight <= 1.0:
         raise ConfigError(f"weight must be in [0, 1]; got {weight!r}")
-    active = level(activation, now=now, half_life=half_life)
-    return (np.float32(weight) * (active / (1.0 + active))).astype(np.float32)
+    used = np.flatnonzero(activation.levels)  # most memories of a large store never were
+    few = Activation(activation.levels[used], activation.used[used])
+    active = level(few, now=now, half_life=half_life)
+    added = np.zeros(len(activation.levels), np.float32)
+    added[used] = np.float32(weight) * (active / (1.0 + active))
+    return added

@@ -13,7 +13,7 @@ where neighbours are in the keys already: links are there to show what belongs t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,11 +24,14 @@ from mnemoloom.errors import ConfigError, ValidationError
 __all__ = [
     "KINDS",
     "Links",
-    "Related",
+    "Path",
+    "best_paths",
     "episode_links",
+    "episode_links_from",
     "joined",
     "related_to",
     "similar_links",
+    "similar_links_from",
     "superseding_links",
     "without",
 ]
@@ -62,12 +65,16 @@ class Links(NamedTuple):
         return Links(self.sources[places], self.targets[places], self.strengths[places], self.kinds[places])
 
 
-class Related(NamedTuple):
-    """A memory that a path leads to: its strength, and the ids along it, from the start to this one."""
+class Path(NamedTuple):
+    """A memory that a path leads to: its strength, the ids along it, from the start to this one, and their links.
+
+    kinds: the kind of each link, one fewer than ids.
+    """
 
     id: int
     strength: float
-    path: tuple[int, ...]
+    ids: tuple[int, ...]
+    kinds: tuple[str, ...]
 
 
 def similar_links(
@@ -108,6 +115,56 @@ def similar_links(
     return joined(*found, most=most)
 
 
+def similar_links_from(
+    starts: Ids,
+    ids: Ids,
+    rows: NDArray[np.floating[Any]],
+    times: ArrayLike,
+    *,
+    among: NDArray[np.bool_],
+    threshold: float = 0.5,
+    most: int = 10,
+) -> Links:
+    """Of the links that `similar_links` makes, those that begin at the memories of these positions, shape (m,).
+
+    among: shape (n,), the memories that take part; `starts` must be some of them.
+    """
+    at = np.asarray(times, np.float64)
+    cosine = rows[starts] @ rows.T
+    cosine[:, ~among] = -np.inf
+    cosine[np.arange(len(starts)), starts] = -np.inf
+    one, other = np.nonzero(cosine >= threshold)
+    source = starts[one]
+    near = 1.0 - np.minimum(1.0, np.abs(at[source] - at[other]) / _WEEK)
+    forth = np.clip(0.7 * cosine[one, other] + 0.3 * near, 1e-6, 1.0)
+    newer = (at[source] > at[other]) | ((at[source] == at[other]) & (source > other))
+    strength = np.where(newer, forth, _way_back(forth)).astype(np.float32)
+    links = Links(ids[source], ids[other], strength, np.full(len(source), _SIMILAR, np.uint8))
+    return joined(links, most=most)
+
+
+def episode_links_from(starts: Ids, ids: Ids, labels: Ids, order: Ids, *, reach: int = 2) -> Links:
+    """Of the links that `episode_links` makes, those that begin at the memories of these positions, shape (m,).
+
+    Parameters
+    ----------
+    labels: shape (n,), the episode of each memory; order: those that take part, by episode, then time, then id.
+    """
+    places = np.full(len(ids), -1)
+    places[order] = np.arange(len(order))
+    found = [Links.none()]
+    for j in range(1, reach + 1):
+        for step in (-j, j):  # back to the older one, or forth to the newer
+            source = starts[(places[starts] >= 0) & (places[starts] + step >= 0) & (places[starts] + step < len(order))]
+            target = order[places[source] + step]
+            same = labels[source] == labels[target]
+            strength = np.full(int(same.sum()), 0.5**j)
+            kinds = np.full(len(strength), _EPISODE, np.uint8)
+            told = (strength if step < 0 else _way_back(strength)).astype(np.float32)
+            found.append(Links(ids[source[same]], ids[target[same]], told, kinds))
+    return joined(*found)
+
+
 def episode_links(ids: Ids, labels: Ids, times: ArrayLike, *, reach: int = 2) -> Links:
     """Links from each memory to the next ones of its episode in time, and back. Columns of shape (n,)."""
     if isinstance(reach, bool) or not isinstance(reach, int) or reach < 1:
@@ -146,41 +203,67 @@ def without(links: Links, ids: ArrayLike) -> Links:
     return links.at(keep)
 
 
-def related_to(links: Links, start: int, *, hops: int = 2, least: float = 0.05, k: int | None = None) -> list[Related]:
+def related_to(links: Links, start: int, *, hops: int = 2, least: float = 0.05, k: int | None = None) -> list[Path]:
+    """What the strongest paths of at most `hops` of these links lead to; `best_paths` says how."""
+
+    def links_from(ids: Sequence[int]) -> Links:
+        return links.at(np.isin(links.sources, np.asarray(ids, np.int64)))
+
+    return best_paths(links_from, start, hops=hops, least=least, k=k)
+
+
+def best_paths(
+    links_from: Callable[[Sequence[int]], Links],
+    start: int,
+    *,
+    hops: int = 2,
+    least: float = 0.05,
+    k: int | None = None,
+) -> list[Path]:
     """What the strongest paths of at most `hops` links lead to, strongest first, equal ones by id; not `start` itself.
 
-    Each memory comes with the best of all paths within the hops. least: weaker paths are not followed.
+    Each memory comes with the best of all paths within the hops.
+
+    Parameters
+    ----------
+    links_from: the links that begin at some ids, by source. least: weaker paths are not followed.
     """
     if isinstance(hops, bool) or not isinstance(hops, int) or hops < 0:
         raise ConfigError(f"hops must be a whole number of at least 0; got {hops!r}")
-    best: dict[int, Related] = {start: Related(start, 1.0, (start,))}
-    frontier: Mapping[int, Related] = best
+    best: dict[int, Path] = {start: Path(start, 1.0, (start,), ())}
+    frontier: Mapping[int, Path] = best
     for _ in range(hops):
-        reached: dict[int, Related] = {}
+        links = links_from(sorted(frontier))
+        reached: dict[int, Path] = {}
         for each in frontier.values():
             low, high = np.searchsorted(links.sources, (each.id, each.id + 1))
-            pairs = zip(links.targets[low:high].tolist(), links.strengths[low:high].tolist(), strict=True)
-            for target, strength in pairs:
+            columns = (links.targets[low:high], links.strengths[low:high], links.kinds[low:high])
+            for target, strength, kind in zip(*(column.tolist() for column in columns), strict=True):
                 total = each.strength * strength
                 # equal strength by another way keeps the first: no link is stronger than 1, so no cycle is followed
                 if total >= least and total > max(_known(best, target), _known(reached, target)):
-                    reached[target] = Related(target, total, (*each.path, target))
+                    reached[target] = Path(target, total, (*each.ids, target), (*each.kinds, KINDS[kind]))
         best = {**best, **reached}
         frontier = reached
     found = sorted((each for each in best.values() if each.id != start), key=lambda each: (-each.strength, each.id))
     return found if k is None else found[:k]
 
 
-def _known(among: Mapping[int, Related], target: int) -> float:
+def _known(among: Mapping[int, Path], target: int) -> float:
     return among[target].strength if target in among else 0.0
 
 
+def _way_back(strength: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+    """The strength of a link from the older memory to the newer."""
+    back: NDArray[np.floating[Any]] = np.minimum(np.maximum(_LEAST_BACK, _BACK * strength), strength)
+    return back
+
+
 def _both_ways(newer: Ids, older: Ids, strength: NDArray[np.floating[Any]], kind: int) -> Links:
-    back = np.maximum(_LEAST_BACK, _BACK * strength)
     return Links(
         np.concatenate((newer, older)),
         np.concatenate((older, newer)),
-        np.concatenate((strength, np.minimum(back, strength))).astype(np.float32),
+        np.concatenate((strength, _way_back(strength))).astype(np.float32),
         np.full(2 * len(newer), kind, np.uint8),
     )
 

@@ -7,7 +7,7 @@
 
 Measured on MiniLM (8,129 rows of chats; recall of the exact ten best with 32 / 128 dimensions): gradient .304 / .675,
 variance .326 / .669, random .286 / .652, prefix .289 / .641, pca .489 / .836; 48 bytes of digits of precision
-(`index.digits`), as many as 12 numbers take, .738. So the gradient is worth little more than chance: the coordinates
+(`hgns.digits`), as many as 12 numbers take, .738. So the gradient is worth little more than chance: the coordinates
 of an embedding have no order for it to follow. It stays for the comparison, and for signals that have one.
 """
 

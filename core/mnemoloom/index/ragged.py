@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnemoloom.index.columns import Column
+from mnemoloom.columns import Column
 
 __all__ = ["RaggedRows"]
 

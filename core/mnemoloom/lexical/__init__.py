@@ -3,5 +3,6 @@
 from mnemoloom.lexical.analysis import Analyzer
 from mnemoloom.lexical.bm25 import Window, bm25_scores, idf
 from mnemoloom.lexical.postings import Postings, Vocabulary
+from mnemoloom.lexical.wording import wording
 
-__all__ = ["Analyzer", "Postings", "Vocabulary", "Window", "bm25_scores", "idf"]
+__all__ = ["Analyzer", "Postings", "Vocabulary", "Window", "bm25_scores", "idf", "wording"]

@@ -105,11 +105,20 @@ class Postings:
             np.concatenate((*tfs, (packed & np.uint64(_TF_MAX)).astype(np.uint8))).astype(np.float32),
         )
 
+    def pairs(self) -> tuple[Docs, NDArray[np.int64]]:
+        """Every document and term that it holds, each pair once, by term."""
+        self._merge()
+        return self._docs, np.repeat(np.arange(len(self._starts) - 1), np.diff(self._starts))
+
     def held(self, alive: NDArray[np.bool_], terms: int) -> NDArray[np.bool_]:
         """Which of the first `terms` terms any living document holds; `alive` by document."""
+        docs, owners = self.pairs()
+        return np.bincount(owners[alive[docs]], minlength=terms)[:terms] > 0
+
+    def flat(self) -> tuple[NDArray[np.int64], Docs, NDArray[np.uint8]]:
+        """Every posting: its term, its document, and how often the document holds the term; shape (postings,) each."""
         self._merge()
-        owners = np.repeat(np.arange(len(self._starts) - 1), np.diff(self._starts))
-        return np.bincount(owners[alive[self._docs]], minlength=terms)[:terms] > 0
+        return np.repeat(np.arange(len(self._starts) - 1), np.diff(self._starts)), self._docs, self._tfs
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Everything this index holds, as arrays that `from_arrays` takes back."""

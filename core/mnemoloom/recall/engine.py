@@ -8,30 +8,32 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mnemoloom.clock import Clock
 from mnemoloom.config import Config, Profile, profile_named
 from mnemoloom.errors import EmbedderError
+from mnemoloom.fabric import asked
 from mnemoloom.index.exact import unit_row
+from mnemoloom.recall.arranging import arranged, asked_by
 from mnemoloom.recall.confidence import about_someone_else
 from mnemoloom.recall.encoding import Encoding, is_down
 from mnemoloom.recall.explain import Findings, explain
 from mnemoloom.recall.hits import hits_of
 from mnemoloom.recall.live import LiveShelf
-from mnemoloom.recall.looking import View
+from mnemoloom.recall.looking import SUPERSEDES, Look, View
 from mnemoloom.recall.nearest import Nearest, by_cosine
 from mnemoloom.recall.parts import Evidence
 from mnemoloom.recall.query import read_query
 from mnemoloom.recall.request import Prepared, Request, evidence_of
 from mnemoloom.recall.shelf import Shelf
 from mnemoloom.recall.updates import asked_value
-from mnemoloom.records import Explanation, RecallResult, Record
-from mnemoloom.storage import memories
+from mnemoloom.records import Explanation, Hit, RecallResult, Record
+from mnemoloom.storage import gates, memories
 from mnemoloom.storage.quarantine import isolated
 
-__all__ = ["SUPERSEDES", "Recaller"]
+__all__ = ["Recaller"]
 
-SUPERSEDES = "supersedes"  # the kind of link from a newer statement to the one it takes the place of
 
 _LOG = logging.getLogger(__name__)
 
@@ -49,10 +51,36 @@ class Recaller:
         with self._view() as view:
             if _outdated(prepared.evidence, view.shelf):
                 return self.recall(request)
+            if request.variant != "memory":
+                return self._by_variant(view, request, prepared)
             first, look = view.looks(request, prepared, self._config.update_rule)
             known = None if look is first else frozenset(first.ranking.slots[: request.k].tolist())
             unanswered = request.least is not None and look.confidence < request.least
             hits = [] if unanswered else hits_of(view, look, request, known=known)
+        return self._result(request, prepared, look, hits)
+
+    def _by_variant(self, view: View, request: Request, prepared: Prepared) -> RecallResult:
+        """As the variant asks, and what it shows: everything is ranked, for turns of the window may stand anywhere."""
+        prepared = replace(prepared, evidence=asked_by(request, prepared.evidence, view.shelf))
+        whole = replace(request, k=len(view.shelf.ids), exact=True)
+        first, look = view.looks(whole, prepared, self._config.update_rule)
+        hits: list[Hit] = []
+        if request.least is None or look.confidence >= request.least:
+            wider = look is not first
+            shown = arranged(view, look, replace(request, cold=request.cold or wider))
+            windowed = {slot for slot, source in shown.sources.items() if source == "short_term"}
+            known = frozenset(first.ranking.slots[: request.k].tolist()) | windowed if wider else None
+            hits = hits_of(view, shown.look, request, known=known)
+            hits = [replace(hit, short_term=view.shelf.slot_of(hit.id) in windowed) for hit in hits]
+        return self._result(request, prepared, look, hits)
+
+    @staticmethod
+    def _shown(view: View, look: Look, request: Request) -> dict[int, str]:
+        """The slots that a variant shows, in order, and which memory each is from."""
+        return {} if request.variant == "memory" else arranged(view, look, request).sources
+
+    @staticmethod
+    def _result(request: Request, prepared: Prepared, look: Look, hits: list[Hit]) -> RecallResult:
         return RecallResult(
             query=request.query,
             profile=prepared.profile.name,
@@ -70,6 +98,7 @@ class Recaller:
             shelf = view.shelf
             if _outdated(prepared.evidence, shelf):
                 return self.why(request, memory)
+            prepared = replace(prepared, evidence=asked_by(request, prepared.evidence, shelf))
             whole = replace(request, k=len(shelf.ids), exact=True)
             first, look = view.looks(whole, prepared, self._config.update_rule)
             second_look = look is not first
@@ -83,6 +112,8 @@ class Recaller:
                 second_look=second_look,
                 allowed=view.allowed(replace(request, cold=request.cold or second_look)),
                 as_of=request.as_of,
+                topics=request.topics,
+                topic=view.topic_of(shelf.slot_of(memory)) if request.topics else None,
                 ranking=look.ranking,
                 k=request.k,
                 pairs=look.pairs,
@@ -91,10 +122,15 @@ class Recaller:
                 confidence=look.confidence,
                 least=request.least,
                 ended=memories.end_of(view.connection, view.number, memory) if memory.bit_length() < 64 else None,
+                gated=gates.decision_of(view.connection, memory) if shelf.slot_of(memory) else None,
                 trusted=request.trusted,
                 trust=view.trust_of(shelf.slot_of(memory)),
                 crowded=look.crowded,
                 isolated=bool(isolated(view.connection, [memory])),
+                variant=request.variant,
+                shown=self._shown(view, look, replace(request, cold=request.cold or second_look)),
+                windowed=memory in request.window,
+                under=look.folds.under,
             )
             return explain(findings, memory)
 
@@ -116,6 +152,16 @@ class Recaller:
             slots = sorted(map(shelf.slot_of, family), key=lambda slot: (int(shelf.times.values[slot]), slot))
             found = view.records(slots)
             return [found[slot] for slot in slots if slot in found]
+
+    def question(self, request: Request) -> NDArray[np.float32] | None:
+        """The unit row that a question is compared with, shape (d,); None without an encoder, or vectors to compare.
+
+        Raises EmbedderError, also where recall would answer by words alone.
+        """
+        prepared = self._prepare(replace(request, profile="auto"))
+        if prepared.degraded is not None:
+            raise EmbedderError(prepared.degraded)
+        return prepared.evidence.vector
 
     def nearest(self, request: Request, *, text: str | None, k: int | None) -> Nearest:
         """The memories nearest to the request's vector, or to a text. Raises EmbedderError, FilterError."""
@@ -140,7 +186,8 @@ class Recaller:
             yield View(self._live, connection, shelf, number)
 
     def _prepare(self, request: Request) -> Prepared:
-        with self._live.reading() as (_, shelf, _):
+        with self._live.reading() as (connection, shelf, _):
+            learned = self._live.learned(connection) if self._config.feedback else None
             profile = self._profile(request, shelf)
             query = read_query(
                 request.query,
@@ -150,7 +197,7 @@ class Recaller:
                 cues=shelf.cues,
                 asker=request.asker,
             )
-            asked = asked_value(request.query, shelf.cues) if self._config.update_rule else None
+            value = asked_value(request.query, shelf.cues) if self._config.update_rule else None
             width = shelf.vectors.width
             self._tell_of_unencoded(shelf)
             if self._encoding is not None and self._live.follows is not None:
@@ -165,7 +212,9 @@ class Recaller:
             degraded = f"the question could not be encoded: {error}"
             _LOG.warning("a question is answered by words alone: %s", type(error).__name__)
             evidence = evidence_of(request, profile, query, encoding=None, width=width, now=now)
-        return Prepared(profile, query, evidence, asked, degraded)
+        if learned is not None and evidence.vector is not None and len(evidence.vector) == len(learned.weights):
+            evidence = replace(evidence, learned=asked(learned, evidence.vector, gain=self._config.feedback))
+        return Prepared(profile, query, evidence, value, degraded)
 
     def _tell_of_unencoded(self, shelf: Shelf) -> None:
         """Say once that texts wait for the encoder; the shelf knows, so that opening need not read the store."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,8 @@ from mnemoloom.recall.ranking import Ranking
 from mnemoloom.recall.shelf import Shelf
 from mnemoloom.recall.values import Value, stated_values
 from mnemoloom.records import Explanation, Stage
+from mnemoloom.storage.gates import StoredDecision
+from mnemoloom.titans import Variant
 
 __all__ = ["Findings", "explain"]
 
@@ -26,10 +28,14 @@ class Findings:
 
     second_look: whether the first search was not sure enough, so that this is what a wider one found.
     as_of: only what was said until then was allowed (ms).
+    topics: the topics asked for, if any; topic: the one that it is in.
     pairs: slots (newer, older) that contradict each other about what is asked; kinds: of which values it is asked.
-    texts: those of the best, by slot.
+    texts: those of the best, by slot. under: by slot, the repetition that took its place.
     confidence: that memory holds an answer; least: what was asked for, if anything.
     ended: when the memory ended (ms), if it has and was not erased yet.
+    gated: what the write gate decided about the memory, if it met it.
+    variant: Titans' way to use memory; shown: the slots that it shows, in order, and the memory that each is from.
+    windowed: whether the memory stands in the window that was given.
     trust: how far the memory is trusted; trusted: which labels may answer, None for all.
     crowded: slots that give way because better ones of their source fill its share. isolated: it is in quarantine.
     """
@@ -50,11 +56,18 @@ class Findings:
     confidence: float
     least: float | None
     as_of: int | None
+    under: Mapping[int, int]
+    topics: frozenset[int] | None = None
+    topic: int | None = None
     ended: int | None = None
     trusted: tuple[str, ...] | None = None
     trust: str | None = None
     crowded: frozenset[int] = frozenset()
     isolated: bool = False
+    gated: StoredDecision | None = None
+    variant: Variant = "memory"
+    shown: Mapping[int, str] = field(default_factory=dict)
+    windowed: bool = False
 
 
 def explain(found: Findings, memory: int) -> Explanation:
@@ -79,48 +92,99 @@ def explain(found: Findings, memory: int) -> Explanation:
     )
 
 
-def _stages(found: Findings, memory: int) -> Iterator[Stage]:
-    shelf, slot = found.shelf, found.slot
+def _absent(found: Findings, memory: int) -> Stage:
+    """Why a memory takes no part at all."""
     if found.ended is not None:
         ended = from_millis(found.ended).isoformat(timespec="milliseconds")
-        yield Stage(name="expiry", passed=False, detail=f"it expired at {ended}")
-        return
-    if not slot and found.isolated:
-        yield Stage(name="quarantine", passed=False, detail=f"memory {memory} is in quarantine, until it is released")
-        return
-    if not slot:
-        yield Stage(name="namespace", passed=False, detail=f"there is no memory {memory} in this namespace")
+        return Stage(name="expiry", passed=False, detail=f"it expired at {ended}")
+    if found.isolated:
+        return Stage(name="quarantine", passed=False, detail=f"memory {memory} is in quarantine, until it is released")
+    return Stage(name="namespace", passed=False, detail=f"there is no memory {memory} in this namespace")
+
+
+def _stages(found: Findings, memory: int) -> Iterator[Stage]:
+    shelf, slot = found.shelf, found.slot
+    if not slot or found.ended is not None:
+        yield _absent(found, memory)
         return
     yield Stage(name="namespace", passed=True, detail="it is in this namespace")
     cold = bool(shelf.cold.values[slot])
-    yield Stage(name="tier", passed=not cold or found.cold_asked or found.second_look, detail=_tier(found, cold=cold))
+    warm = not cold or found.cold_asked or found.second_look or found.windowed
+    yield Stage(name="tier", passed=warm, detail=_tier(found, cold=cold))
+    if found.topics is not None:
+        yield Stage(name="topic", passed=found.topic in found.topics, detail=_topic(found))
     if found.trusted is not None:
         detail = f"its trust is {found.trust}; at least {found.trusted[0]} was asked for"
         yield Stage(name="trust", passed=found.trust in found.trusted, detail=detail)
     yield Stage(name="filter", passed=bool(found.allowed[slot]), detail=_filter(found))
-    place = _place(found)
-    crowded = slot in found.crowded
-    yield Stage(name="candidates", passed=crowded or place is not None, detail=_words(found))
+    if found.variant != "memory":
+        yield Stage(name="variant", passed=slot in found.shown, detail=_variant(found))
+        yield from _sure(found)
+        return
+    place, told, crowded = _place(found), found.under.get(slot), slot in found.crowded
+    candidate = crowded or place is not None or told is not None
+    yield Stage(name="candidates", passed=candidate, detail=_words(found))
+    if told is not None:
+        detail = f"{int(shelf.ids.values[told])} says the same, ranks higher, and stands for it"
+        yield Stage(name="repeats", passed=False, detail=detail)
     if crowded:
         yield Stage(name="source", passed=False, detail="better memories of the same source fill its share of the hits")
     if place is None:
         return
     for detail in _updates(found):
         yield Stage(name="update", passed=True, detail=detail)
+    parts = found.ranking.parts_at(place)
+    for name, reason in _LIFTS.items():
+        if parts.get(name):
+            yield Stage(name=name, passed=True, detail=f"{reason}: {parts[name]:+.3f}")
     yield Stage(name="cut", passed=place < found.k, detail=_cut(found, place))
+    yield from _sure(found)
+
+
+def _sure(found: Findings) -> Iterator[Stage]:
     if found.least is not None:
         detail = f"confidence {found.confidence:.2f}; at least {found.least:.2f} was asked for"
         yield Stage(name="confidence", passed=found.confidence >= found.least, detail=detail)
 
 
+_LIFTS = {
+    "activation": "it was recalled before",
+    "feedback": "questions like this one have learned where useful memories lie",
+}
+
+
 def _tier(found: Findings, *, cold: bool) -> str:
+    gate = "" if found.gated is None else f"; {_gate(found.gated)}"
     if not cold:
-        return "it is not cold"
+        return f"it is not cold{gate}"
     if found.cold_asked:
-        return "cold memories were asked for"
+        return f"cold memories were asked for{gate}"
     if found.second_look:
-        return "it is cold, and cold memories were searched because the others gave too little confidence"
-    return "cold memories are recalled only with tier='cold'"
+        return f"it is cold, and cold memories were searched because the others gave too little confidence{gate}"
+    if found.windowed:
+        return f"it is cold, and stands in the window{gate}"
+    return f"cold memories are recalled only with tier='cold'{gate}"
+
+
+def _variant(found: Findings) -> str:
+    """Where the variant shows the memory, or where it stands otherwise."""
+    if found.slot in found.shown:
+        at, source = list(found.shown).index(found.slot) + 1, found.shown[found.slot]
+        return f"{found.variant} shows it at place {at} of {len(found.shown)}, from {source} memory"
+    place = _place(found)
+    rank = "is no candidate" if place is None else f"has rank {place + 1}"
+    return f"{found.variant} shows {len(found.shown)} others with k = {found.k}; by its score it {rank}"
+
+
+def _gate(made: StoredDecision) -> str:
+    verdict = "let it in" if made.write else "dropped it"
+    return f"the write gate {verdict} ({made.reason}: z {made.z:+.2f}, threshold {made.threshold:+.2f})"
+
+
+def _topic(found: Findings) -> str:
+    place = "it is in no topic" if found.topic is None else f"it is in topic {found.topic}"
+    asked = sorted(found.topics or ())
+    return place if found.topic in asked else f"{place}; asked for: {', '.join(map(str, asked))}"
 
 
 def _filter(found: Findings) -> str:
@@ -174,7 +238,7 @@ def _words(found: Findings) -> str:
             parts.append(f"in its neighbours: {', '.join(beside)}")
         parts.append(f"missing: {', '.join(term for term in missing if term not in beside) or 'none'}")
     parts.append(f"vectors {'compared' if compared else 'not compared'}")
-    if _place(found) is None and found.slot not in found.crowded:
+    if _place(found) is None and found.slot not in found.crowded and found.slot not in found.under:
         parts.append("nothing made it a candidate (speakers' names are not looked for inside texts)")
     return "; ".join(parts)
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mnemoloom.recall.looking import Look, View
+from mnemoloom.recall.ranking import Ranking
 from mnemoloom.recall.request import Request
 from mnemoloom.recall.shelf import Shelf
-from mnemoloom.records import Hit
+from mnemoloom.records import Hit, Record
 
 __all__ = ["hits_of"]
 
@@ -25,6 +27,8 @@ def hits_of(view: View, look: Look, request: Request, *, known: frozenset[int] |
     if request.expand:
         around = {slot: _around(view.shelf, slot, request.expand, until=request.as_of) for slot in slots}
     beside = {each for pair in around.values() for side in pair for each in side}
+    again = {slot: look.folds.repeats.get(slot, ()) for slot in slots}
+    beside.update(each for told in again.values() for each in told)
     lacking = beside.union(slots) - look.records.keys()
     records = {**look.records, **view.records(lacking)} if lacking else look.records
     trusted = request.trusted
@@ -35,11 +39,13 @@ def hits_of(view: View, look: Look, request: Request, *, known: frozenset[int] |
     for newer, older in look.pairs:
         older_of.setdefault(newer, []).append(int(ids[older]))
         newer_of.setdefault(older, []).append(int(ids[newer]))
+    levels = _levels(view.shelf, look.ranking, slots)
     hits = []
     for slot, parts in zip(slots, look.ranking.all_parts(), strict=False):
         if slot not in records:
             continue
         before, after = around.get(slot, _NOBODY)
+        level = levels.get(slot, {})
         hits.append(
             Hit(
                 record=records[slot],
@@ -49,10 +55,35 @@ def hits_of(view: View, look: Look, request: Request, *, known: frozenset[int] |
                 after=tuple(records[each] for each in after if each in shown),
                 supersedes=tuple(older_of.get(slot, ())),
                 superseded_by=tuple(newer_of.get(slot, ())),
+                repeats=tuple(sorted((records[each] for each in again[slot] if each in records), key=_told)),
                 second_look=known is not None and slot not in known,
+                score_l0=level.get("score_l0"),
+                score_l1=level.get("score_l1"),
+                score_l2=level.get("score_l2"),
             )
         )
     return hits
+
+
+def _levels(shelf: Shelf, ranking: Ranking, slots: list[int]) -> dict[int, dict[str, float]]:
+    """How near each slot is to the query, by the levels of the index that looked at it."""
+    if ranking.vector is None or shelf.vectors.width is None:
+        return {}
+    encoded = np.array(slots, np.int64)
+    encoded = encoded[shelf.has_vector.values[encoded]]
+    cosines = shelf.vectors.scores_of(encoded, ranking.vector).tolist()
+    levels = {slot: {"score_l0": cosine} for slot, cosine in zip(encoded.tolist(), cosines, strict=True)}
+    if ranking.near is not None:
+        for place in np.flatnonzero(np.isin(ranking.near.numbers, encoded)).tolist():
+            of_slot = levels[int(ranking.near.numbers[place])]
+            for name, scores in (("score_l1", ranking.near.level1), ("score_l2", ranking.near.level2)):
+                if not np.isnan(scores[place]):
+                    of_slot[name] = float(scores[place])
+    return levels
+
+
+def _told(record: Record) -> tuple[datetime, int]:
+    return record.time, record.id
 
 
 def _around(shelf: Shelf, slot: int, steps: int, *, until: int | None) -> tuple[list[int], list[int]]:

@@ -10,12 +10,19 @@ from threading import RLock
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from mnemoloom.art import CentredConfig
+from mnemoloom.config import IndexSettings
 from mnemoloom.errors import CorruptionError, StoreClosedError
+from mnemoloom.fabric import Activation, Feedback
 from mnemoloom.index.exact import unit_row
 from mnemoloom.lexical import Analyzer
+from mnemoloom.recall.learning import Learned, read_learned
 from mnemoloom.recall.shelf import LAYOUT, Shelf, ShelfEntry
+from mnemoloom.recall.sorting import Sorted, read_sorted
 from mnemoloom.recall.speakers import is_reply
+from mnemoloom.recall.using import Used, Uses
 from mnemoloom.records import Tier
 from mnemoloom.storage import Store, memories, read_cache, write_cache
 from mnemoloom.storage.cache import drop_cache
@@ -41,11 +48,24 @@ class LiveShelf:
     `abandon` drops them if it fails). A read-only handle catches up with the log before each use.
     """
 
-    def __init__(self, store: Store, labels: tuple[str, ...], analyzer: Analyzer, *, encode_replies: bool) -> None:
+    def __init__(
+        self,
+        store: Store,
+        labels: tuple[str, ...],
+        analyzer: Analyzer,
+        *,
+        encode_replies: bool,
+        index: IndexSettings | None = None,
+        topics: CentredConfig | None = None,
+    ) -> None:
         self.labels = labels
-        self._accessed: dict[int, int] = {}
+        self._topics = topics or CentredConfig()
+        self._sorted: Sorted | None = None
+        self._uses = Uses()
+        self._learned: Learned | None = None
         self._superseded: set[tuple[int, int]] = set()
         self._store, self._analyzer, self._encode_replies = store, analyzer, encode_replies
+        self._index = index
         self._lock = RLock()
         self._shelf: Shelf | None = None
         self._number: int | None = None
@@ -94,6 +114,34 @@ class LiveShelf:
                 shelf.remove(memory)
         self._ended = now
 
+    @contextmanager
+    def sorted(self, connection: sqlite3.Connection) -> Iterator[Sorted]:
+        """The topics as `connection` sees them; they and the shelf stand still meanwhile."""
+        with self._lock:
+            shelf, number = self.current(connection), self.number(connection) or 0
+            self._sorted = read_sorted(connection, shelf, number, self._topics, self._sorted)
+            yield self._sorted
+
+    def learned(self, connection: sqlite3.Connection) -> Feedback | None:
+        """What questions have learned from what was useful; None while nothing was."""
+        with self._lock:
+            shelf, number = self.current(connection), self.number(connection) or 0
+            known = self._learned
+            if known is None or known.shelf is not shelf or self._store.read_only:  # nobody writes beside the writer
+                known = self._learned = read_learned(connection, shelf, number, known)
+            return known.state
+
+    def learn(self, question: NDArray[np.float32], ids: Iterable[int]) -> None:
+        """Take in that memories were useful for a question, as was just written down."""
+        with self._lock:
+            if self._learned is not None:
+                self._learned.take_in(question, ids)
+
+    def forget_sorted(self) -> None:
+        """Read the topics anew when they are next needed."""
+        with self._lock:
+            self._sorted = None
+
     def publish(
         self,
         entries: Sequence[tuple[ShelfEntry, dict[int, int]]] = (),
@@ -104,6 +152,8 @@ class LiveShelf:
         """Take in what a transaction of this handle stored, let go of what it removed, set vectors it made."""
         with self._lock:
             self._forgotten = self._forgotten or bool(gone)
+            if gone or encoded:
+                self._learned = None  # it holds what these taught
             shelf = self._shelf
             if shelf is None:
                 return
@@ -114,6 +164,7 @@ class LiveShelf:
                 if entry.id > shelf.position:  # else it was loaded from the store already
                     shelf.add(entry, counts)
                     shelf.position = entry.id
+            self._sorted = None if encoded else self._sorted  # its sums hold the vectors of before
             for entry in encoded:
                 if entry.vector is not None and shelf.slot_of(entry.id):
                     shelf.set_vector(entry.id, entry.vector, entry.codes)
@@ -127,7 +178,7 @@ class LiveShelf:
     def abandon(self) -> None:
         """Forget the derived state; it is loaded again when next needed."""
         with self._lock:
-            self._shelf = None
+            self._shelf = self._sorted = self._learned = None
             self._number = None  # it may come from the transaction that was rolled back
             self._abandoned = True
 
@@ -140,7 +191,7 @@ class LiveShelf:
         """Save what is worth saving and let go of the shelf; it is loaded again when next needed."""
         self.save(closing=True)
         with self._lock:
-            self._shelf = None
+            self._shelf = self._sorted = self._learned = None
 
     def drop_cache(self) -> None:
         """Remove everything derived, in memory and on disk; it is made again when next needed."""
@@ -171,17 +222,31 @@ class LiveShelf:
         """Whether a file may have traces of what has ended."""
         return self._unswept
 
+    def tidy(self, dead_share: float) -> None:
+        """Make everything derived anew where so much of it belongs to what is gone."""
+        folder = self._store.cache_folder
+        with self._store.reading() as connection, self._lock:
+            if self.number(connection) is None or self.current(connection).dead_share <= dead_share:
+                return
+            cached = folder is not None and any(folder.glob(f"{self._cache_name()}.*"))
+            self.drop_cache()
+        if cached:
+            self.save(closing=True)
+
     def note_access(self, ids: Iterable[int], now: int) -> None:
         """Remember, until the next write, that memories were recalled."""
         with self._lock:
-            self._accessed |= dict.fromkeys(ids, now)
+            self._uses.note(ids, now)
 
     def accessed(self, ids: Iterable[int] | None = None) -> dict[int, int]:
         """Times of access that are not written down yet, by id: those of some memories, or all."""
         with self._lock:
-            if ids is None:
-                return dict(self._accessed)
-            return {memory: self._accessed[memory] for memory in ids if memory in self._accessed}
+            return self._uses.times(ids)
+
+    def activation(self, connection: sqlite3.Connection) -> Activation:
+        """How active every slot is from use."""
+        with self._lock:
+            return self._uses.activation(connection, self.current(connection), self.number(connection) or 0)
 
     def note_superseded(self, pairs: Iterable[tuple[int, int]]) -> None:
         """Remember, until the next write, pairs of ids (newer, older) of which one takes the place of the other."""
@@ -199,11 +264,10 @@ class LiveShelf:
             taken, self._superseded = self._superseded, set()
             return taken
 
-    def take_accessed(self) -> dict[int, int]:
-        """The same, handed over to be written down."""
+    def take_used(self) -> dict[int, Used]:
+        """The uses that are not written down yet, handed over to be."""
         with self._lock:
-            taken, self._accessed = self._accessed, {}
-            return taken
+            return self._uses.take()
 
     def save(self, *, closing: bool) -> None:
         """Write the cache, if replaying what it lacks would cost more; without a cache everything works, too."""
@@ -261,7 +325,7 @@ class LiveShelf:
             shelf = self._cached(connection)
         self._ended = _LONG_AGO
         if shelf is None or self._has_gaps(connection, shelf):
-            shelf = Shelf(self._analyzer)
+            shelf = Shelf(self._analyzer, self._index)
         self._saved_slots = len(shelf.ids) if shelf.position else 0
         self._made = read_facts(connection)
         self._follow(connection, shelf)
@@ -278,7 +342,7 @@ class LiveShelf:
             return None
         if memories.anchor_at(connection, facts["position"]) != facts["anchor"]:
             return None  # the cache is of another history, as after a restored backup
-        shelf = Shelf.from_state(self._analyzer, arrays, facts)
+        shelf = Shelf.from_state(self._analyzer, arrays, facts, self._index)
         return shelf if shelf.dead_share < _REBUILD_WHEN_DEAD else None
 
     def _catch_up(self, connection: sqlite3.Connection, shelf: Shelf) -> None:

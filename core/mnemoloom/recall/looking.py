@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mnemoloom.config import AssistantProfile, UpdateRule
+from mnemoloom.config import AssistantProfile, ConcertProfile, UpdateRule
+from mnemoloom.fabric import prior
 from mnemoloom.filters import Filter
+from mnemoloom.lexical import wording
 from mnemoloom.recall.confidence import Support, confidence
+from mnemoloom.recall.folding import Folds, fold
 from mnemoloom.recall.live import LiveShelf
 from mnemoloom.recall.ranking import Ranking, rank
 from mnemoloom.recall.request import Prepared, Request
@@ -19,10 +22,12 @@ from mnemoloom.recall.revising import UPDATE_POOL, revise
 from mnemoloom.recall.shares import within_share
 from mnemoloom.recall.shelf import Shelf
 from mnemoloom.records import Record
-from mnemoloom.storage import memories
+from mnemoloom.storage import memories, repeats
 from mnemoloom.storage.filter_sql import compile_filter
 
-__all__ = ["Look", "View", "matching_ids"]
+__all__ = ["SUPERSEDES", "Look", "View", "matching_ids"]
+
+SUPERSEDES = "supersedes"  # the kind of link from a newer statement to the one it takes the place of
 
 _WIDER = 4
 _MATCHING = """
@@ -30,12 +35,15 @@ SELECT id FROM memories WHERE namespace = ? AND id > ?
 AND coalesce((id IN (SELECT memory FROM quarantine)) = ?, TRUE) AND (expires IS NULL OR expires > now_ms())
 """
 
+_SPARE = 16  # places for repetitions that will be folded
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
     """What one search found: the ranking, the memories in it by slot, contradicting pairs of slots, the confidence.
 
     crowded: slots that the ranking leaves out because better ones of their source fill its share.
+    folds: which repetitions were folded in the ranking.
     """
 
     ranking: Ranking
@@ -43,6 +51,7 @@ class Look:
     pairs: tuple[tuple[int, int], ...]
     confidence: float
     crowded: frozenset[int] = frozenset()
+    folds: Folds = field(default_factory=Folds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +73,10 @@ class View:
     def look(self, request: Request, prepared: Prepared, rule: UpdateRule | None) -> Look:
         """Rank, fetch, let newer statements take the place of those that they contradict, bound each source's share."""
         if request.per_source is None:
-            return self._ranked(request, prepared, rule)
+            return self._distinct(request, prepared, rule)
         wanted = request.k
         while True:  # what crowds a source out makes room for more
-            look = self._ranked(replace(request, k=wanted), prepared, rule)
+            look = self._distinct(replace(request, k=wanted), prepared, rule)
             kept = within_share(self._sources(look.ranking.slots), request.per_source)
             if len(look.ranking.slots) < wanted or np.count_nonzero(kept) >= request.k:
                 crowded = frozenset(look.ranking.slots[~kept].tolist())
@@ -79,17 +88,49 @@ class View:
         found = memories.sources(self.connection, ids)
         return [found.get(memory) for memory in ids]
 
-    def _ranked(self, request: Request, prepared: Prepared, rule: UpdateRule | None) -> Look:
+    def _distinct(self, request: Request, prepared: Prepared, rule: UpdateRule | None) -> Look:
+        """Rank and fetch; newer statements take the place of those that they contradict, repetitions make room."""
+        limit = max(request.k, UPDATE_POOL) if prepared.asked else request.k
+        allowed = self.allowed(request)
+        if not repeats.has_merged(self.connection, self.number):
+            return self._ranked(request, prepared, rule, allowed, limit)
+        wanted = limit + _SPARE
+        while True:
+            found = self._ranked(request, prepared, rule, allowed, wanted)
+            folded = self._folded(found, allowed)
+            if len(folded.ranking.slots) >= limit or len(found.ranking.slots) < wanted:
+                return replace(folded, ranking=folded.ranking.first(limit))
+            wanted *= 4
+
+    def _folded(self, look: Look, allowed: NDArray[np.bool_]) -> Look:
+        """The same, with each thing that was said several times in it once."""
+        ids = self.shelf.ids.values[look.ranking.slots].tolist()
+        groups = []
+        for group in repeats.groups_of(self.connection, self.number, ids):
+            slots = [slot for slot in map(self.shelf.slot_of, sorted(group)) if slot and allowed[slot]]
+            groups.append(slots)
+        # the same words are the same value, whatever the update rule makes of their times
+        pairs = tuple(pair for pair in look.pairs if not self._same_words(*(look.records[slot].text for slot in pair)))
+        ranking, folds = fold(look.ranking, groups, apart=pairs)
+        return replace(look, ranking=ranking, folds=folds, pairs=pairs)
+
+    def _same_words(self, one: str, other: str) -> bool:
+        return wording(self.shelf.analyzer, one) == wording(self.shelf.analyzer, other)
+
+    def _ranked(
+        self, request: Request, prepared: Prepared, rule: UpdateRule | None, allowed: NDArray[np.bool_], limit: int
+    ) -> Look:
         asked = prepared.asked
         ranking = rank(
             self.shelf,
             prepared.query,
             prepared.profile,
             prepared.evidence,
-            allowed=self.allowed(request),
-            limit=max(request.k, UPDATE_POOL) if asked else request.k,
+            allowed=allowed,
+            limit=limit,
             cold=request.cold,
             exact=request.exact,
+            active=self._active(request, prepared),
         )
         sure = confidence(ranking.support)
         if asked is None or rule is None:
@@ -108,16 +149,35 @@ class View:
         replied = confidence(Support(matched=look.ranking.support.replied)) if look.ranking.support.replied else 0.0
         return replace(look, confidence=max(first.confidence, look.confidence, replied))
 
+    def _active(self, request: Request, prepared: Prepared) -> NDArray[np.float32] | None:
+        """What use adds to each slot; nothing to an answer as of an earlier time."""
+        weight = 0.0 if isinstance(prepared.profile, ConcertProfile) else prepared.profile.activation
+        if not weight or request.as_of is not None:
+            return None
+        return prior(self.live.activation(self.connection), now=prepared.evidence.now / 1000, weight=weight)
+
     def allowed(self, request: Request) -> NDArray[np.bool_]:
-        """The slots that tier, time and filter let through; shape (slots,)."""
+        """The slots that tier, time, filter and topics let through; shape (slots,)."""
         allowed = self.shelf.eligible(cold=request.cold)
+        if len(request.window):
+            allowed = allowed.copy()
+            allowed[self.shelf.slots_of(np.sort(request.window))] = True
         if request.as_of is not None:
             allowed = allowed & (self.shelf.times.values <= request.as_of)
         if request.condition is not None:
             mask = np.zeros(len(allowed), np.bool_)
             mask[self.shelf.slots_of(matching_ids(self.connection, self.number, request.condition))] = True
             allowed = allowed & mask
+        if request.topics is not None:
+            with self.live.sorted(self.connection) as known:
+                allowed = allowed & known.mask(request.topics)
         return allowed
+
+    def topic_of(self, slot: int) -> int | None:
+        """The topic of a slot, None if it is in none."""
+        with self.live.sorted(self.connection) as known:
+            found = int(known.of_slots()[slot])
+        return found if found >= 0 else None
 
     def trust_of(self, slot: int) -> str | None:
         """How far the memory in a slot is trusted; None for slot 0."""

@@ -24,12 +24,14 @@ from mnemoloom.recall.speakers import is_name
 __all__ = [
     "Evidence",
     "Scope",
+    "activation",
     "asked_terms",
     "chunks",
     "cosines",
     "date",
     "dense",
     "echo",
+    "feedback",
     "known_rarity",
     "late",
     "matches",
@@ -52,6 +54,7 @@ class Evidence:
     """What is known of the query besides its words.
 
     vector: its unit row (d,), or None without an encoder. now: milliseconds.
+    learned: where such questions have found what was useful, a unit row (d,); None while nothing was learned.
     tokens, projection: its token vectors, and what brings them into the space of the memories' token codes.
     """
 
@@ -59,6 +62,7 @@ class Evidence:
     now: int
     tokens: TokenVectors | None = None
     projection: Projection | None = None
+    learned: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +72,7 @@ class Scope:
     eligible: the living slots that count in the scaling; key: names that set. allowed: those that may be hits.
     near: the slots that an index found nearest, None where every vector is compared.
     echoes: remembered questions that only repeat the query: they are no evidence; None where there are none.
+    active: what use adds to each slot, shape (slots,); None where it adds nothing.
     """
 
     shelf: Shelf
@@ -78,6 +83,7 @@ class Scope:
     allowed: Mask
     near: Slots | None = None
     echoes: Slots | None = None
+    active: Part | None = None
 
     @property
     def named(self) -> str | None:
@@ -85,9 +91,9 @@ class Scope:
         speaker = self.query.speaker
         return speaker if is_name(speaker) else None
 
-    def mean_cosine(self, *, replies: bool) -> float:
+    def mean_cosine(self, *, replies: bool, learned: bool = False) -> float:
         """The mean cosine of the query with the eligible memories that have a vector."""
-        vector = self.evidence.vector
+        vector = self.evidence.learned if learned else self.evidence.vector
         return 0.0 if vector is None else self.shelf.mean_cosine(vector, cold=self.key == "all", replies=replies)
 
     @property
@@ -112,12 +118,12 @@ class Scope:
         return scores
 
 
-def cosines(scope: Scope, slots: Slots | None = None, *, context: float = 0.0) -> Part | None:
-    """Cosine of the query with the memories in `slots`, or with all.
+def cosines(scope: Scope, slots: Slots | None = None, *, context: float = 0.0, learned: bool = False) -> Part | None:
+    """Cosine of the query, or of where it has learned to look, with the memories in `slots`, or with all.
 
     With `context`, the memory is represented by its context key normalise(e + context·(e₋₁ + e₊₁)).
     """
-    shelf, vector = scope.shelf, scope.evidence.vector
+    shelf, vector = scope.shelf, scope.evidence.learned if learned else scope.evidence.vector
     if vector is None or shelf.vectors.width is None:
         return None
     if not context:
@@ -139,6 +145,24 @@ def dense(values: Part, weight: float, among: Mask, *, mean: float) -> Part | No
     spread = float(taken.max()) - mean
     scale = weight / spread if spread > _ROUNDING else 0.0
     return np.where(among, (values - np.float32(mean)) * np.float32(scale), np.float32(0))
+
+
+def feedback(
+    scope: Scope,
+    found: Part | None,
+    slots: Slots | None,
+    weight: float,
+    among: Mask,
+    *,
+    replies: bool,
+    context: float = 0,
+) -> Part | None:
+    """What the dense part `found` changes by when the question is moved to where it has learned to look."""
+    values = cosines(scope, slots, context=context, learned=True)
+    if values is None or found is None:
+        return None
+    moved = dense(values, weight, among, mean=scope.mean_cosine(replies=replies, learned=True))
+    return None if moved is None else moved - found
 
 
 def shared(values: Part, weight: float) -> Part | None:
@@ -190,6 +214,11 @@ def date(scope: Scope, weight: float) -> Part | None:
     if not weight or scope.query.date is None:
         return None
     return np.asarray(weight * date_fit(scope.query.date, *scope.shelf.calendar()), np.float32)
+
+
+def activation(scope: Scope, slots: Slots | None) -> Part | None:
+    """What use adds: for some slots, or for all."""
+    return scope.active if scope.active is None or slots is None else scope.active[slots]
 
 
 def echo(scope: Scope, weight: float) -> Part | None:

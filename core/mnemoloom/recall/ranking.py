@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mnemoloom.concert import concert_parts
 from mnemoloom.config import AssistantProfile, ConcertProfile, Profile, WeightedProfile
+from mnemoloom.hgns import Near
 from mnemoloom.index import top_set
 from mnemoloom.recall import parts as part
 from mnemoloom.recall.confidence import BEST, Support, mean_of_best, speaker_margin, weakest_words
@@ -24,7 +25,6 @@ Mask = NDArray[np.bool_]
 Slots = NDArray[np.int64]
 Parts = dict[str, NDArray[np.floating[Any]]]
 
-_NEAR = 384  # candidates of the index: 200 hold the true ten nearest of 100,000 with recall .9995
 _MARGIN = 10  # memories of other speakers that are compared with those of the named one
 _ROUNDING = 1e-5  # of totals in float32; the order is decided in float64
 _MATCHING = 192  # candidates by everything else, beside them
@@ -32,15 +32,26 @@ _MATCHING = 192  # candidates by everything else, beside them
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ranking:
-    """Slots, best first, the parts of their scores, each of shape (len(slots),), and what speaks for an answer."""
+    """Slots, best first, the parts of their scores, each of shape (len(slots),), and what speaks for an answer.
+
+    vector: the query's, shape (d,), None where none is compared. near: what the index found, if it was asked.
+    """
 
     slots: Slots
     parts: Parts
     support: Support
+    vector: NDArray[np.float32] | None = None
+    near: Near | None = None
 
     def totals(self) -> NDArray[np.floating[Any]]:
         """The score of every memory, shape (len(slots),)."""
         return sum(self.parts.values(), np.zeros(len(self.slots)))
+
+    def first(self, count: int) -> Ranking:
+        """The best `count` of it."""
+        return replace(
+            self, slots=self.slots[:count], parts={name: values[:count] for name, values in self.parts.items()}
+        )
 
     def score(self, place: int) -> float:
         """The score of the memory at a place, counted from 0."""
@@ -49,10 +60,12 @@ class Ranking:
     def only(self, kept: Mask) -> Ranking:
         """The same without some of its places; `kept` of shape (len(slots),)."""
         parts = {name: values[kept] for name, values in self.parts.items()}
-        return Ranking(slots=self.slots[kept], parts=parts, support=self.support)
+        return replace(self, slots=self.slots[kept], parts=parts)
 
     def all_parts(self) -> list[dict[str, float]]:
         """The named parts of every score, in the order of the slots."""
+        if not self.parts:
+            return [{} for _ in self.slots]
         columns = [values.tolist() for values in self.parts.values()]
         return [dict(zip(self.parts, row, strict=True)) for row in zip(*columns, strict=True)]
 
@@ -71,6 +84,7 @@ def rank(
     limit: int,
     cold: bool = False,
     exact: bool = False,
+    active: NDArray[np.float32] | None = None,
 ) -> Ranking:
     """The `limit` best of the `allowed` slots.
 
@@ -78,6 +92,7 @@ def rank(
     ----------
     cold: lets cold memories count in the scaling; whether they are allowed is the mask's affair.
     exact: compare the query with every vector, however many there are.
+    active: what use adds to each slot, shape (slots,); None where it adds nothing.
     """
     eligible = shelf.eligible(cold=cold)
     exact = exact or allowed is not eligible  # a filter could hide every candidate of the index
@@ -89,10 +104,16 @@ def rank(
         key="all" if cold else "warm",
         allowed=allowed,
         echoes=_echoes(shelf, query, profile),
+        active=active,
     )
     indexed = not (isinstance(profile, ConcertProfile) or (isinstance(profile, WeightedProfile) and profile.context))
-    if indexed and not exact and evidence.vector is not None:
-        scope = replace(scope, near=_near(scope, evidence.vector, max(_NEAR, 4 * limit), profile))
+    sought = evidence.vector if evidence.learned is None else evidence.learned
+    near = _near(scope, sought, limit, profile) if indexed and not exact else None
+    scope = scope if near is None else replace(scope, near=near.numbers)
+    return replace(_ranked(scope, profile, limit), vector=sought, near=near)
+
+
+def _ranked(scope: Scope, profile: Profile, limit: int) -> Ranking:
     if isinstance(profile, AssistantProfile):
         return _assistant(scope, profile, limit)
     if isinstance(profile, ConcertProfile):
@@ -108,19 +129,15 @@ def _echoes(shelf: Shelf, query: Query, profile: Profile) -> Slots | None:
     return found if len(found) else None
 
 
-def _near(scope: Scope, vector: NDArray[np.float32], count: int, profile: Profile) -> Slots | None:
-    """The slots that the index finds nearest; None where every vector is to be compared.
-
-    The index also holds what is forgotten, cold or a reply. Where those crowd out the rest, scan.
-    """
-    found = scope.shelf.vectors.near(vector, count)
-    if found is None:
+def _near(scope: Scope, vector: NDArray[np.float32] | None, limit: int, profile: Profile) -> Near | None:
+    """What the index finds near a query; None where every vector is to be compared."""
+    index = scope.shelf.index
+    if vector is None or scope.shelf.vectors.width is None or len(scope.eligible) <= index.settings.exact_below:
         return None
     useful = scope.encoded
     if isinstance(profile, AssistantProfile):
         useful = useful & ~scope.shelf.replies()
-    left = found[useful[found]]
-    return left if len(left) >= min(count // 2, int(np.count_nonzero(useful))) else None
+    return index.near(vector, max(index.settings.candidates, 4 * limit), allowed=useful)
 
 
 def _weighted(scope: Scope, profile: WeightedProfile, limit: int) -> Ranking:
@@ -136,12 +153,16 @@ def _weighted(scope: Scope, profile: WeightedProfile, limit: int) -> Ranking:
     if scope.echoes is not None:
         matching = matching | (parts["echo"] < 0)
     pool = _pool(scope, parts, matching, max(limit, _MATCHING))
-    parts = _at(parts, pool) | _given(surprise=part.surprise(scope, pool, profile.surprise))
+    parts = _at(parts, pool) | _given(
+        surprise=part.surprise(scope, pool, profile.surprise), activation=part.activation(scope, pool)
+    )
     encoded = _take(scope.encoded, pool)
     cosines = part.cosines(scope, pool, context=profile.context) if profile.dense else None
     if cosines is not None:
         mean = scope.mean_cosine(replies=True)
-        parts = _given(dense=part.dense(cosines, profile.dense, encoded, mean=mean)) | parts
+        dense = part.dense(cosines, profile.dense, encoded, mean=mean)
+        learned = part.feedback(scope, dense, pool, profile.dense, encoded, replies=True, context=profile.context)
+        parts = _given(dense=dense, feedback=learned) | parts
         matching = _take(matching, pool) | encoded
     else:
         matching = _take(matching, pool)
@@ -217,9 +238,10 @@ def _assistant(scope: Scope, profile: AssistantProfile, limit: int) -> Ranking:
         )
     )
     recency = part.recency(scope, profile.recency)
-    dense, nearest = _message_dense(scope, profile, own, messages)
+    dense, learned, nearest = _message_dense(scope, profile, own, messages)
     of_message = _given(
         dense=dense,
+        feedback=learned,
         lexical=part.shared(own, profile.lexical),
         recency=None if recency is None else recency * messages,
         echo=part.echo(scope, profile.echo),
@@ -231,6 +253,7 @@ def _assistant(scope: Scope, profile: AssistantProfile, limit: int) -> Ranking:
         **of_message,
         answered=np.where(replies, weight * score[answered], 0),
         chunk=part.shared(chunks, profile.chunk if dense is not None else profile.chunk * _without_dense(profile)),
+        activation=part.activation(scope, None),
     )
     evident = own > 0
     if scope.echoes is not None:
@@ -253,28 +276,41 @@ def _without_dense(profile: AssistantProfile) -> float:
 
 def _message_dense(
     scope: Scope, profile: AssistantProfile, own: NDArray[np.float32], messages: Mask
-) -> tuple[NDArray[np.floating[Any]] | None, float | None]:
-    """The dense part of the user's messages, and the mean cosine of the nearest.
+) -> tuple[NDArray[np.float32] | None, NDArray[np.float32] | None, float | None]:
+    """The dense part of the user's messages, what feedback changes about it, and the mean cosine of the nearest.
 
     With an index, only those that could matter get one.
     """
     if not profile.dense:
-        return None, None
+        return None, None, None
     encoded = _encoded(scope, messages)
     mean = scope.mean_cosine(replies=False)
     if scope.near is None:
         cosines = part.cosines(scope)
         if cosines is None:
-            return None, None
-        return part.dense(cosines, profile.dense, encoded, mean=mean), mean_of_best(cosines[encoded & scope.allowed])
+            return None, None, None
+        found = part.dense(cosines, profile.dense, encoded, mean=mean)
+        learned = part.feedback(scope, found, None, profile.dense, encoded, replies=False)
+        return found, learned, mean_of_best(cosines[encoded & scope.allowed])
     pool = _united(scope, scope.near, top_set(np.where(own > 0, own, -np.inf), _MATCHING))
     cosines = part.cosines(scope, pool)
     values = None if cosines is None else part.dense(cosines, profile.dense, encoded[pool], mean=mean)
     if cosines is None or values is None:
-        return None, None
-    spread = np.zeros(len(messages), np.float32)
+        return None, None, None
+    learned = part.feedback(scope, values, pool, profile.dense, encoded[pool], replies=False)
+    nearest = mean_of_best(cosines[(encoded & scope.allowed)[pool]])
+    return (
+        _spread(values, pool, len(messages)),
+        None if learned is None else _spread(learned, pool, len(messages)),
+        nearest,
+    )
+
+
+def _spread(values: NDArray[np.float32], pool: Slots, slots: int) -> NDArray[np.float32]:
+    """Values of some slots as those of all, 0 elsewhere."""
+    spread = np.zeros(slots, np.float32)
     spread[pool] = values
-    return spread, mean_of_best(cosines[(encoded & scope.allowed)[pool]])
+    return spread
 
 
 def _encoded(scope: Scope, messages: Mask) -> Mask:
@@ -299,10 +335,10 @@ def _concert(scope: Scope, profile: ConcertProfile, limit: int) -> Ranking:
 
 def _novelty(shelf: Shelf, slots: Slots) -> NDArray[np.float64]:
     """1 − best cosine with an earlier memory; 1 for the first."""
-    rows, compared = shelf.vectors.values, shelf.alive.values & shelf.has_vector.values
-    known: NDArray[np.float64] = shelf.derived("novelty", lambda: np.full(len(rows), np.nan))
+    compared = shelf.alive.values & shelf.has_vector.values
+    known: NDArray[np.float64] = shelf.derived("novelty", lambda: np.full(len(compared), np.nan))
     for slot in slots[np.isnan(known[slots])]:
-        earlier = (rows[:slot] @ rows[slot])[compared[:slot]]
+        earlier = shelf.vectors.scores(shelf.vectors.row(slot))[:slot][compared[:slot]]
         known[slot] = 1.0 - float(earlier.max(initial=0.0 if not len(earlier) else -1.0))
     return known[slots]
 

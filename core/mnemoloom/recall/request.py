@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from mnemoloom.recall.encoding import Encoding
 from mnemoloom.recall.parts import Evidence
 from mnemoloom.recall.query import Query
 from mnemoloom.recall.updates import Asked
+from mnemoloom.titans import Variant
 
 __all__ = ["Prepared", "Request", "evidence_of"]
 
@@ -25,13 +26,16 @@ class Request:
     cold: whether cold memories take part. vector: the caller's encoding of the query, instead of ours.
     exact: compare the query with every vector, however many there are. as_of: only what was said until then (ms).
     least: the confidence below which there is no answer; None answers always.
+    variant: Titans' way to use memory; window: the ids of the turns in short-term memory, which may be cold.
     trusted: the labels of trust that may answer; None takes all. per_source: how many hits one source may give.
+    topics: only memories of these.
     """
 
     query: str
     k: int
     profile: str | Profile | None = None
     condition: Filter | None = None
+    topics: frozenset[int] | None = None
     cold: bool = False
     expand: int = 0
     asker: str | None = None
@@ -39,6 +43,8 @@ class Request:
     exact: bool = False
     as_of: int | None = None
     least: float | None = None
+    variant: Variant = "memory"
+    window: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     trusted: tuple[str, ...] | None = None
     per_source: int | None = None
 

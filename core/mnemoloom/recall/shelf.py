@@ -16,6 +16,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from mnemoloom.config import IndexSettings
+from mnemoloom.hgns import Hierarchy
 from mnemoloom.index import Column, RaggedRows, VectorRows
 from mnemoloom.lexical import Analyzer, Postings, Vocabulary, Window, bm25_scores, idf
 from mnemoloom.recall import deriving
@@ -23,6 +25,7 @@ from mnemoloom.recall.cues import Cues
 from mnemoloom.recall.echoes import is_question
 from mnemoloom.recall.labels import Labels
 from mnemoloom.recall.languages import cues_for
+from mnemoloom.recall.neural import NeuralMemory
 from mnemoloom.recall.speakers import Names, is_name, is_reply
 from mnemoloom.recall.tallies import Tallies
 from mnemoloom.titans import SurpriseState, surprise_step
@@ -33,7 +36,7 @@ T = TypeVar("T")
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float32]
 
-LAYOUT = 3  # of `Shelf.state`; a cache with another one is rebuilt
+LAYOUT = 4  # of `Shelf.state`; a cache with another one is rebuilt
 CHUNK_WORDS = 120
 
 
@@ -62,7 +65,7 @@ class Shelf:
     Not safe for concurrent use: the caller holds a lock.
     """
 
-    def __init__(self, analyzer: Analyzer) -> None:
+    def __init__(self, analyzer: Analyzer, settings: IndexSettings | None = None) -> None:
         self.analyzer = analyzer
         self.cues: Cues = cues_for(analyzer.language)
         self.position = 0
@@ -70,6 +73,7 @@ class Shelf:
         self.postings = Postings()
         self.chunks = Postings()
         self.vectors = VectorRows()
+        self.index = Hierarchy(self.vectors, settings)  # over the same rows, by slot
         self.codes = RaggedRows()
         self.surprise_state = SurpriseState()
         self._speakers, self._sessions = Labels(), Labels()
@@ -88,6 +92,7 @@ class Shelf:
         self.after = Column(np.int32)
         self.chunk_slots = Column(np.int32)
         self._chunk_lengths = Column(np.float32)
+        self.neural = NeuralMemory()
         self._tallies: Tallies | None = None
         self._smoothed: dict[tuple[float, ...], Column[np.float32]] = {}
         self._derived: dict[object, Any] = {}
@@ -115,7 +120,7 @@ class Shelf:
         self.cold.append(entry.cold)
         self.has_vector.append(entry.vector is not None)
         self.asks.append(is_question(entry.text))
-        self.vectors.append(entry.vector)
+        self.index.add(entry.vector)
         self.codes.append(entry.codes)
         self.lengths.append(sum(counts.values()))
         self.surprise.append(entry.surprise)
@@ -141,7 +146,9 @@ class Shelf:
             return
         self._tally(slot, Tallies.remove)
         self._smoothed.clear()
+        self.neural.begin_anew()
         self.alive[slot] = False
+        self.index.remove(slot)
         before, after = int(self.before.values[slot]), int(self.after.values[slot])
         session = int(self.sessions.values[slot])
         if before:
@@ -158,6 +165,7 @@ class Shelf:
             return
         self._tally(slot, Tallies.remove)
         self.cold[slot] = cold
+        self.neural.begin_anew()
         self._tally(slot, Tallies.add)
         self._derived.clear()
 
@@ -167,7 +175,8 @@ class Shelf:
             return
         self._tally(slot, Tallies.remove)
         self.codes.replace(slot, codes)
-        self.vectors.replace(slot, vector)
+        self.index.replace(slot, vector)
+        self.neural.begin_anew()
         self.has_vector[slot] = True
         self._tally(slot, Tallies.add)
         self._derived.clear()
@@ -246,9 +255,33 @@ class Shelf:
         spoken: Mask = speakers == self._speakers.find(label)
         return spoken
 
+    def turns_of(self, session: str | None) -> NDArray[np.int64]:
+        """The slots of a session's living turns, oldest first; without a session, of those in the unnamed one."""
+        number = self._sessions.find(session)
+        if number is None:
+            return np.empty(0, np.int64)
+        spoken = (self.sessions.values > 0) | (self.speakers.values > 0)  # else a text that stands alone
+        return np.flatnonzero(self.alive.values & spoken & (self.sessions.values == number))
+
+    def newest_of(self, session: str | None) -> int:
+        """The id of the newest turn of a session, 0 if it has none."""
+        number = self._sessions.find(session)
+        return 0 if number is None else int(self.ids.values[self._last_of_session.get(number, 0)])
+
     def replies(self) -> Mask:
         """Messages of an assistant. Shape (slots,)."""
         return self.derived("replies", self._flag_replies)
+
+    def named(self) -> Mask:
+        """What speakers with a name said, and no role. Shape (slots,)."""
+        return np.array(list(map(is_name, self._speakers.all)), np.bool_)[self.speakers.values]
+
+    def term_sums(self) -> NDArray[np.uint64]:
+        """A number for each slot: the same for the same index terms, as often; seldom else. Shape (slots,)."""
+        terms, docs, tfs = self.postings.flat()
+        sums = np.zeros(len(self.ids), np.uint64)
+        np.add.at(sums, docs, deriving.scattered(terms.astype(np.uint64)) * tfs)
+        return sums
 
     def answered(self) -> NDArray[np.int32]:
         """For each slot the nearest earlier message of the session that is no reply, 0 if none."""
@@ -326,7 +359,7 @@ class Shelf:
         """The cosine of each pair of slots, None if no memory has a vector."""
         if self.vectors.width is None:
             return None
-        rows = self.vectors.values[slots]
+        rows = self.vectors.take(slots)
         return rows @ rows.T
 
     def mean_cosine(self, query: NDArray[np.float32], *, cold: bool, replies: bool) -> float:
@@ -387,7 +420,7 @@ class Shelf:
                 surprise=self.surprise.values,
                 groups=2 * self.cold.values.astype(np.int64) + self.replies(),
                 encoded=self.has_vector.values,
-                rows=self.vectors.values,
+                rows=self.vectors,
             )
         return self._tallies
 
@@ -396,7 +429,7 @@ class Shelf:
         if self._tallies is None:
             return
         speaker = int(self.speakers.values[slot])
-        row = self.vectors.values[slot] if self.has_vector.values[slot] else None
+        row = self.vectors.row(slot) if self.has_vector.values[slot] else None
         if row is not None and len(row) != self._tallies.sums.shape[2]:
             self._tallies = None  # the first vector has come
             return
@@ -435,7 +468,10 @@ class Shelf:
             ("t.", self.codes),
         ):
             arrays |= {prefix + name: array for name, array in part.arrays().items()}
+        codes, coded = self.index.arrays()
+        arrays |= {"h." + name: array for name, array in codes.items()}
         facts = {
+            "index": coded,
             "position": self.position,
             "language": self.analyzer.language,
             "vocabulary": _kept(list(self.vocabulary), self._living_terms()),
@@ -452,8 +488,14 @@ class Shelf:
         return np.bincount(column.values[self.alive.values], minlength=len(labels.all)) > 0
 
     @classmethod
-    def from_state(cls, analyzer: Analyzer, arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) -> Shelf:
-        shelf = cls(analyzer)
+    def from_state(
+        cls,
+        analyzer: Analyzer,
+        arrays: Mapping[str, NDArray[Any]],
+        facts: Mapping[str, Any],
+        settings: IndexSettings | None = None,
+    ) -> Shelf:
+        shelf = cls(analyzer, settings)
         shelf.position = facts["position"]
         shelf.vocabulary = Vocabulary(facts["vocabulary"])
         shelf._speakers, shelf._sessions = Labels(facts["speakers"]), Labels(facts["sessions"])
@@ -461,13 +503,15 @@ class Shelf:
             setattr(shelf, name, Column(arrays[name].dtype.type, data=arrays[name]))
         parts = {
             prefix: {key[2:]: array for key, array in arrays.items() if key.startswith(prefix)}
-            for prefix in ("p.", "c.", "s.", "t.")
+            for prefix in ("p.", "c.", "s.", "t.", "h.")
         }
         shelf.postings, shelf.chunks = Postings.from_arrays(parts["p."]), Postings.from_arrays(parts["c."])
         shelf.surprise_state = SurpriseState.from_arrays(parts["s."])
         shelf.codes = RaggedRows.from_arrays(parts["t."])
         rows = arrays["vectors"]
-        shelf.vectors = VectorRows(Column(np.float32, data=rows) if rows.shape[1] else None, slots=len(rows))
+        shelf.vectors = VectorRows(rows if rows.shape[1] else None, slots=len(rows))
+        shelf.index = Hierarchy(shelf.vectors, settings)
+        shelf.index.restore(shelf.alive.values & shelf.has_vector.values, parts["h."], facts["index"])
         linked = (shelf.sessions.values > 0) | (shelf.speakers.values > 0)
         last = np.flatnonzero(shelf.alive.values & linked & (shelf.after.values == 0))
         shelf._last_of_session = {int(shelf.sessions.values[slot]): int(slot) for slot in last}

@@ -8,7 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mnemoloom.index import VectorRows
+
 __all__ = ["Tallies"]
+
+_ADDED_AT_ONCE = 8192  # rows, so that those of a file are not all copied
 
 Floats = NDArray[np.float32]
 
@@ -35,13 +39,15 @@ class Tallies:
         surprise: Floats,
         groups: NDArray[np.int64],
         encoded: NDArray[np.bool_],
-        rows: Floats,
+        rows: VectorRows,
     ) -> Tallies:
         """Count the slots in `living`; the other arrays are columns of the shelf. groups: 2 · cold + reply."""
-        tallies = cls(np.zeros((2, 2, rows.shape[1])))
+        tallies = cls(np.zeros((2, 2, rows.width or 0)))
         for group in range(4):
             chosen = living[(groups[living] == group) & encoded[living]]
-            tallies.sums[group // 2, group % 2] = rows[chosen].sum(axis=0, dtype=np.float64)
+            for start in range(0, len(chosen), _ADDED_AT_ONCE):
+                some = rows.take(chosen[start : start + _ADDED_AT_ONCE])
+                tallies.sums[group // 2, group % 2] += some.sum(axis=0, dtype=np.float64)
             tallies.encoded[group // 2, group % 2] = len(chosen)
         by_speaker = living[np.argsort(speakers[living], kind="stable")]
         for slots in np.split(by_speaker, np.flatnonzero(np.diff(speakers[by_speaker])) + 1):

@@ -71,7 +71,7 @@ def _encrypt(connection: sqlite3.Connection) -> None:
     for (number,) in connection.execute("SELECT id FROM main.namespaces").fetchall():
         locks.admit(number)
     for table, secret in SECRETS.items():
-        identity = secret.row[:1] or ("namespace", *secret.fixed)
+        identity = secret.row or ("namespace", *secret.fixed)
         owner = () if secret.namespace is None else (secret.namespace,)
         columns = tuple(dict.fromkeys((*identity, *owner, *secret.row, *secret.fixed, *secret.cells)))
         hidden = (*secret.fixed, *secret.cells)
@@ -91,7 +91,7 @@ def _clear_away(store: Store) -> None:
     """Remove what may be left of the time before: caches, and pages in SQLite's log."""
     if store.folder is not None:
         drop_cache(store.folder / "cache", "*")
-    if not store.checkpoint(wait=False):
+    if not store.checkpoint(patient=False):
         _LOG.warning("%s: a reader holds SQLite's log, which may have pages from before the encryption", store.where)
 
 

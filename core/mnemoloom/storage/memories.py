@@ -50,11 +50,13 @@ __all__ = [
     "records",
     "scan",
     "sources",
+    "text_of",
     "tier_counts",
     "touch",
     "unnamed",
     "update_policy",
     "update_vectors",
+    "uses",
 ]
 
 
@@ -131,6 +133,9 @@ SELECT m.id, p.text, m.speaker, m.session, m.time, m.metadata, m.tier, m.pinned,
        m.external_id, m.source, m.trust, m.surprise, m.expires
 FROM memories m JOIN payloads p ON p.id = m.payload LEFT JOIN usage u ON u.memory = m.id
 WHERE m.id IN (SELECT value FROM json_each(?)) AND m.namespace = ? AND (m.expires IS NULL OR m.expires > now_ms())
+"""
+_USES = """
+SELECT m.id, u.accessed, u.active FROM usage u JOIN memories m ON m.id = u.memory WHERE m.namespace = ? AND
 """
 _SOURCES = """
 SELECT id, source FROM memories WHERE id IN (SELECT value FROM json_each(?)) AND source IS NOT NULL
@@ -210,12 +215,20 @@ def delete(connection: sqlite3.Connection, namespace: int, memory: int, *, now: 
 
 
 def update_policy(
-    connection: sqlite3.Connection, namespace: int, memory: int, *, tier: Tier, pinned: bool, now: int, signer: Signer
+    connection: sqlite3.Connection,
+    namespace: int,
+    memory: int,
+    *,
+    tier: Tier,
+    pinned: bool,
+    now: int,
+    signer: Signer,
+    op: str = "place",
 ) -> None:
-    """Set a memory's tier and pin."""
+    """Set a memory's tier and pin; `op` is what the log calls it: place by a user, sleep, or wake, its undoing."""
     connection.execute("UPDATE main.memories SET tier = ?, pinned = ? WHERE id = ?", (tier.value, int(pinned), memory))
     item = item_of(connection, memory, store=signer.store)
-    log_change(connection, "place", namespace, memory, item, now=now, signer=signer)
+    log_change(connection, op, namespace, memory, item, now=now, signer=signer)
 
 
 def update_vectors(
@@ -262,13 +275,29 @@ def _payload_number(connection: sqlite3.Connection, namespace: int, pointer: byt
     return row[0] if row else None
 
 
-def touch(connection: sqlite3.Connection, accessed: Iterable[tuple[int, int]]) -> None:
-    """Note when memories were last recalled: pairs of id and milliseconds."""
+def touch(
+    connection: sqlite3.Connection, accessed: Iterable[tuple[int, int]], *, active: Mapping[int, float] | None = None
+) -> None:
+    """Note when memories were last recalled: pairs of id and milliseconds; `active`: their activation then, else 1."""
+    levels = active or {}
     connection.executemany(
-        "INSERT INTO usage SELECT ?, ? WHERE EXISTS (SELECT 1 FROM memories WHERE id = ?) "
-        "ON CONFLICT (memory) DO UPDATE SET accessed = excluded.accessed",
-        ((memory, moment, memory) for memory, moment in accessed),
+        "INSERT INTO usage (memory, accessed, active) SELECT ?, ?, ? WHERE EXISTS "
+        "(SELECT 1 FROM memories WHERE id = ?) "
+        "ON CONFLICT (memory) DO UPDATE SET accessed = excluded.accessed, active = excluded.active",
+        ((memory, moment, levels.get(memory, 1.0), memory) for memory, moment in accessed),
     )
+
+
+def uses(
+    connection: sqlite3.Connection, namespace: int, ids: Iterable[int] | None = None
+) -> dict[int, tuple[int, float]]:
+    """When memories of a namespace were last recalled (ms), and their activation then: some of them, or all."""
+    some = "TRUE"
+    asked: list[int | str] = [namespace]
+    if ids is not None:
+        some, asked = "m.id IN (SELECT value FROM json_each(?))", [namespace, json.dumps(list(ids))]
+    statement = "".join((_USES, some))
+    return {memory: (moment, level) for memory, moment, level in connection.execute(statement, asked)}
 
 
 def link(connection: sqlite3.Connection, kind: str, pairs: Iterable[tuple[int, int]]) -> None:
@@ -532,6 +561,14 @@ def policy_of(connection: sqlite3.Connection, namespace: int, memory: int) -> tu
 def log_head(connection: sqlite3.Connection) -> int:
     """The sequence number of the newest log entry, 0 before the first."""
     return int(connection.execute("SELECT coalesce(max(seq), 0) FROM log").fetchone()[0])
+
+
+def text_of(connection: sqlite3.Connection, memory: int) -> str | None:
+    """The text of a memory, or None if it is gone."""
+    row = connection.execute(
+        "SELECT p.text FROM memories m JOIN payloads p ON p.id = m.payload WHERE m.id = ?", (memory,)
+    ).fetchone()
+    return row[0] if row else None
 
 
 def anchor_at(connection: sqlite3.Connection, seq: int) -> str | None:

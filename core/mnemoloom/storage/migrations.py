@@ -98,14 +98,103 @@ CREATE TABLE quarantine (memory INTEGER PRIMARY KEY REFERENCES memories (id) ON 
     STRICT;
 """
 
+# Titans' memories: each speaker's write gate, what it decided about a memory, and which turns have been taken out of
+# short-term memory.
+_M006_TITANS = """
+CREATE TABLE gates (
+    namespace INTEGER NOT NULL REFERENCES namespaces (id),
+    speaker TEXT NOT NULL,
+    state TEXT NOT NULL,
+    PRIMARY KEY (namespace, speaker)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE gated (
+    memory INTEGER PRIMARY KEY REFERENCES memories (id) ON DELETE CASCADE,
+    written INTEGER NOT NULL,
+    z REAL NOT NULL,
+    threshold REAL NOT NULL,
+    reason TEXT NOT NULL
+) STRICT;
+CREATE TABLE taken (memory INTEGER PRIMARY KEY REFERENCES memories (id) ON DELETE CASCADE) STRICT;
+"""
+
+# Which topics memories are in, how active they are from use, and what was said to be useful for which question.
+_M007_FABRIC = """
+CREATE TABLE topics (
+    memory INTEGER PRIMARY KEY REFERENCES memories (id) ON DELETE CASCADE,
+    topic INTEGER NOT NULL,
+    second INTEGER NOT NULL
+) STRICT;
+CREATE TABLE sortings (
+    namespace INTEGER PRIMARY KEY REFERENCES namespaces (id),
+    next INTEGER NOT NULL,
+    version INTEGER NOT NULL
+) STRICT;
+ALTER TABLE usage ADD COLUMN active REAL NOT NULL DEFAULT 1;
+CREATE TABLE feedback (
+    use INTEGER NOT NULL,
+    memory INTEGER NOT NULL REFERENCES memories (id) ON DELETE CASCADE,
+    question BLOB NOT NULL,
+    encoder TEXT NOT NULL,
+    PRIMARY KEY (use, memory)
+) STRICT;
+CREATE INDEX feedback_by_memory ON feedback (memory);
+"""
+
+# What sleep did, in numbers alone, so that it can be undone. `merged`: whose part another memory takes in a result.
+# `pruned`: surprises of what was forgotten, each beside a living memory of the same speaker, because ranks are taken
+# among all that was ever written.
+_M008_SLEEP = """
+CREATE TABLE sleeps (
+    id INTEGER PRIMARY KEY,
+    namespace INTEGER NOT NULL REFERENCES namespaces (id),
+    time INTEGER NOT NULL,
+    undone INTEGER,
+    counts TEXT NOT NULL
+) STRICT;
+CREATE INDEX sleeps_of_namespace ON sleeps (namespace);
+CREATE TABLE sleep_moves (
+    sleep INTEGER NOT NULL REFERENCES sleeps (id) ON DELETE CASCADE,
+    memory INTEGER NOT NULL REFERENCES memories (id) ON DELETE CASCADE,
+    before TEXT NOT NULL,
+    after TEXT NOT NULL,
+    PRIMARY KEY (sleep, memory)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX sleep_moves_by_memory ON sleep_moves (memory);
+CREATE TABLE merged (
+    memory INTEGER PRIMARY KEY REFERENCES memories (id) ON DELETE CASCADE,
+    stand_in INTEGER NOT NULL REFERENCES memories (id) ON DELETE CASCADE,
+    namespace INTEGER NOT NULL REFERENCES namespaces (id),
+    sleep INTEGER NOT NULL REFERENCES sleeps (id) ON DELETE CASCADE
+) STRICT;
+CREATE INDEX merged_by_stand_in ON merged (stand_in);
+CREATE INDEX merged_of_namespace ON merged (namespace);
+CREATE INDEX merged_by_sleep ON merged (sleep);
+CREATE TABLE pruned (
+    id INTEGER PRIMARY KEY,
+    memory INTEGER NOT NULL REFERENCES memories (id) ON DELETE CASCADE,
+    surprise REAL NOT NULL
+) STRICT;
+CREATE INDEX pruned_by_memory ON pruned (memory);
+"""
+
 # When memories end (ms), and the wrapped keys of an encrypted store, by namespace; 0 is the store's own.
-_M006_PRIVACY = """
+_M009_PRIVACY = """
 ALTER TABLE memories ADD COLUMN expires INTEGER;
 CREATE INDEX memories_by_expiry ON memories (namespace, expires) WHERE expires IS NOT NULL;
 CREATE TABLE vault (namespace INTEGER PRIMARY KEY, wrapped BLOB NOT NULL) STRICT;
 """
 
-_STEPS = (_M001_TABLES, _M002_LINKS, _M003_TAGS, _M004_CALLS, _M005_QUARANTINE, _M006_PRIVACY)
+_STEPS = (
+    _M001_TABLES,
+    _M002_LINKS,
+    _M003_TAGS,
+    _M004_CALLS,
+    _M005_QUARANTINE,
+    _M006_TITANS,
+    _M007_FABRIC,
+    _M008_SLEEP,
+    _M009_PRIVACY,
+)
 FORMAT = len(_STEPS)
 
 

@@ -38,7 +38,7 @@ from mnemoloom.storage.lock import WriterLock
 from mnemoloom.storage.migrations import FORMAT, check_format, migrate
 from mnemoloom.storage.vault import StoreConnection, Vault
 
-__all__ = ["Store"]
+__all__ = ["Store", "folder_bytes"]
 
 T = TypeVar("T")
 
@@ -233,17 +233,20 @@ class Store:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
 
-    def checkpoint(self, *, wait: bool = True) -> bool:
-        """Move the write-ahead log into the database; False while a reader holds it back, for seconds if we wait."""
+    def checkpoint(self, *, patient: bool = True) -> bool:
+        """Move the write-ahead log into the database; False while a reader holds it back.
+
+        patient: wait some seconds for that reader, and let nobody write meanwhile.
+        """
         self.check_usable(writing=True)
         with self._work, translated(self.where):
             self._commit_all()
-            if not wait:
-                self._connection.execute("PRAGMA busy_timeout = 0")
             try:
+                if not patient:
+                    self._connection.execute("PRAGMA busy_timeout = 0")
                 busy, _, _ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             finally:
-                if not wait:
+                if not patient:
                     self._connection.execute("PRAGMA busy_timeout = 5000")
             return not busy
 
@@ -309,7 +312,8 @@ class Store:
         return round(self._clock.now() * 1000)
 
     def _prepare(self, durability: Durability) -> None:
-        check_format(self._connection, where=self.where)
+        if not check_format(self._connection, where=self.where):
+            self._connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # only a new database takes it at once
         if self.folder:
             os.chmod(self.folder / "store.db", 0o600)
             self._connection.execute("PRAGMA journal_mode = WAL")
@@ -401,6 +405,15 @@ class Store:
             return os.stat(f"{self.where}-wal").st_size
         except FileNotFoundError:
             return 0
+
+
+def folder_bytes(folder: Path | None) -> int:
+    """How much room the files of a store take; 0 for one in memory."""
+    total = 0
+    for path in folder.rglob("*") if folder else ():
+        with suppress(FileNotFoundError):  # a writer replaces its caches
+            total += path.stat().st_size if path.is_file() else 0
+    return total
 
 
 def _check_folder(folder: Path, *, read_only: bool) -> None:

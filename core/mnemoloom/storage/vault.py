@@ -53,8 +53,19 @@ SECRETS: dict[str, Secret] = {
         cells=("speaker", "session", "metadata", "source", "trust", "salt"),
     ),
     "calls": Secret(row=(), fixed=("key",)),
+    "gates": Secret(row=(), fixed=("speaker",), cells=("state",)),
+    "feedback": Secret(namespace=None, row=("use", "memory"), cells=("question",)),
     "meta": Secret(namespace=None, row=("key",), cells=("value",), clear=("store_id",)),
 }
+
+
+# Whoever writes without the locks is refused: metadata in the clear begins with a brace, a digest has 32 bytes.
+_GUARDS = (
+    "CREATE TRIGGER main.memories_in_the_clear BEFORE INSERT ON memories WHEN substr(NEW.metadata, 1, 1) = '{' "
+    "BEGIN SELECT RAISE(ABORT, 'this store is encrypted'); END",
+    "CREATE TRIGGER main.payloads_in_the_clear BEFORE INSERT ON payloads WHEN length(NEW.pointer) = 32 "
+    "BEGIN SELECT RAISE(ABORT, 'this store is encrypted'); END",
+)
 
 
 class StoreConnection(sqlite3.Connection):
@@ -110,6 +121,8 @@ class Vault:
         vault = cls(MasterKey(key, store=store), store)
         connection.execute("INSERT INTO main.vault VALUES (?, ?)", (SALT, vault._master.salt))
         vault.admit(connection, OWN)
+        for guard in _GUARDS:
+            connection.execute(guard)
         return vault
 
     @classmethod

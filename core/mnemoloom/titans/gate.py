@@ -17,52 +17,17 @@ user/assistant chats it did worse than chance.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Literal, NamedTuple
 
-from mnemoloom.errors import ConfigError, ValidationError
+from mnemoloom.config import Gate
+from mnemoloom.errors import ValidationError
 from mnemoloom.titans.signals import Signals
 
-__all__ = ["Decision", "GateConfig", "Reason", "SpeakerGate", "decide"]
+__all__ = ["Decision", "Reason", "SpeakerGate", "decide"]
 
-Reason = Literal["telling", "expected", "first turns", "roles"]
+Reason = Literal["telling", "expected", "first turns", "roles", "placed"]
 _COUNTED = len(Signals._fields) + 1  # the signals, and their weighted sum
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GateConfig:
-    """budget: the share of turns to write, the one knob.
-
-    surprise, specifics, statement, answer: weights of the signals' z-scores, from a logistic regression on the evidence
-        in LoCoMo 26, 30 and 41–44, rounded.
-    gain: how fast the threshold moves, in z a turn.
-    first: turns of a speaker that are written whatever they say, while his means and spreads are not yet known.
-    """
-
-    budget: float = 0.825
-    surprise: float = 1.0
-    specifics: float = 0.7
-    statement: float = 0.35
-    answer: float = 0.5
-    gain: float = 0.1
-    first: int = 16
-
-    def __post_init__(self) -> None:
-        if not 0.0 < self.budget < 1.0:
-            raise ConfigError(f"GateConfig.budget must lie between 0 and 1, both excluded; got {self.budget!r}")
-        for name in Signals._fields:
-            if not 0.0 <= getattr(self, name) <= 10.0:
-                raise ConfigError(f"GateConfig.{name} must be in [0, 10]; got {getattr(self, name)!r}")
-        if not 0.0 < self.gain <= 1.0:
-            raise ConfigError(f"GateConfig.gain must be in (0, 1]; got {self.gain!r}")
-        if isinstance(self.first, bool) or not isinstance(self.first, int) or self.first < 1:
-            raise ConfigError(f"GateConfig.first must be a whole number of at least 1; got {self.first!r}")
-
-    @property
-    def weights(self) -> tuple[float, ...]:
-        """Of the signals, in their order."""
-        return tuple(getattr(self, name) for name in Signals._fields)
 
 
 class SpeakerGate(NamedTuple):
@@ -98,8 +63,8 @@ class Decision(NamedTuple):
 
     z: how telling it is, in standard deviations above what this speaker usually says; 0 while there is no spread.
     threshold: h before this turn.
-    reason: "telling" (z ≥ h), "expected" (z < h: dropped), "first turns" of a speaker, or "roles": this is no
-        conversation between named speakers, so all is written.
+    reason: "telling" (z ≥ h), "expected" (z < h: dropped), "first turns" of a speaker, "roles": this is no
+        conversation between named speakers, so all is written; or "placed": whoever wrote it said where it goes.
     """
 
     write: bool
@@ -109,32 +74,39 @@ class Decision(NamedTuple):
 
 
 def decide(
-    gate: SpeakerGate, signals: Signals, config: GateConfig | None = None, *, named: bool
+    gate: SpeakerGate, signals: Signals, config: Gate | None = None, *, named: bool, placed: bool = False
 ) -> tuple[SpeakerGate, Decision]:
     """Show a turn to its speaker's gate: the gate after it, and the decision.
 
     Parameters
     ----------
     gate: `SpeakerGate()` for a new speaker. named: whether this is a conversation between named speakers; if not, the
-        turn is written and the gate only learns.
+        turn is written and the gate only learns. placed: as well if the turn's place is settled already.
 
     Raises
     ------
     ValidationError: a signal is not a number of at least 0.
     """
-    config = config or GateConfig()
+    config = config or Gate()
     if not all(math.isfinite(value) and value >= 0.0 for value in signals):
         raise ValidationError(f"signals must be finite numbers of at least 0; got {signals!r}")
     goal = 1.0 - config.budget
     h = NormalDist().inv_cdf(goal) if gate.threshold is None else gate.threshold
-    gate, z = _observed(gate, signals, config.weights)
+    gate, z = _observed(gate, signals, _weights(config))
     if not named:
         return gate, Decision(True, z, h, "roles")
+    if placed:
+        return gate, Decision(True, z, h, "placed")
     if gate.seen <= config.first:
         return gate._replace(threshold=h), Decision(True, z, h, "first turns")
     dropped = z < h
     after = gate._replace(threshold=h + config.gain * (goal - dropped))
     return after, Decision(not dropped, z, h, "expected" if dropped else "telling")
+
+
+def _weights(config: Gate) -> tuple[float, ...]:
+    """Of the signals, in their order."""
+    return tuple(getattr(config, name) for name in Signals._fields)
 
 
 def _observed(gate: SpeakerGate, signals: Signals, weights: tuple[float, ...]) -> tuple[SpeakerGate, float]:

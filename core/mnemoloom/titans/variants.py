@@ -11,7 +11,9 @@
 With a self-supervised M no form of the question helps. Recall@10 of dense search on LoCoMo 47–50 changes by −.3 points
 (MAC, lam .1) and −2.5 (lam .3), −8.4 (MAG) and −10.1 (MAL) when M learned each turn as its own value; by −.5, −2.1, −.7
 and −34.6 when it learned the turn that follows (tests/benchmarks/queries.py): M(q) is a blurred average of what exact
-search already finds. The default everywhere is `memory`, which changes nothing.
+search already finds. Within the whole pipeline it is −.1, −1.6 and −2.0; four turns of a window in ten places cost MAC
+6.4 more and MAG 1.9, when the question is about something else (tests/benchmarks/variants.py). What MAC buys for that
+is that the model sees what was said last. The default everywhere is `memory`, which changes nothing.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from numpy.typing import NDArray
 
 from mnemoloom.errors import ConfigError, ValidationError
 
-__all__ = ["VARIANTS", "Found", "Shown", "Source", "Variant", "arrange", "query_of"]
+__all__ = ["VARIANTS", "Found", "Shown", "Source", "Variant", "arrange", "check_variant", "query_of"]
 
 Variant = Literal["memory", "mac", "mag", "mal"]
 Source = Literal["persistent", "long_term", "short_term"]
@@ -43,11 +45,15 @@ class Found(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """A hit as arranged: its id, the score it is ranked by, and the memory that it comes from."""
+    """A hit as arranged: its id, the score it is ranked by, and the memory that it comes from.
+
+    from_window: what the window adds to the score, in MAG and MAL.
+    """
 
     id: int
     score: float
     source: Source
+    from_window: float = 0.0
 
 
 def query_of(variant: Variant, query: Row, answer: Row, *, lam: float = 0.1) -> Row:
@@ -55,7 +61,7 @@ def query_of(variant: Variant, query: Row, answer: Row, *, lam: float = 0.1) -> 
 
     A memory that answers zero changes nothing. lam: weight of the answer in MAC.
     """
-    _check(variant)
+    check_variant(variant)
     size = float(np.linalg.norm(answer))
     if variant == "memory" or size == 0.0:
         return query
@@ -86,7 +92,7 @@ def arrange(
     persistent, short_term: in the order to show them. long_term: best first, on a scale of its own.
     k: how many to show. MAC leaves out long-term hits first, then old ones of the window; persistent ones last.
     """
-    _check(variant)
+    check_variant(variant)
     if isinstance(k, bool) or not isinstance(k, int) or k < 0:
         raise ValidationError(f"k must be a whole number of at least 0; got {k!r}")
     if variant == "memory":
@@ -132,7 +138,9 @@ def _gated(persistent: Sequence[Found], long_term: Sequence[Found], short_term: 
         for hit, level in zip(hits, _levels(hits), strict=True):
             if hit.content not in known:
                 shown = scored.get(hit.content, Shown(hit.id, 0.0, source))
-                scored[hit.content] = shown._replace(score=shown.score + weight * level)
+                added = weight * level
+                lifted = shown.from_window + (added if source == "short_term" else 0.0)
+                scored[hit.content] = shown._replace(score=shown.score + added, from_window=lifted)
     ranked = sorted(scored.values(), key=lambda shown: (-shown.score, shown.id))
     return first + ranked[: k - len(first)]
 
@@ -143,13 +151,11 @@ def _layered(
     """Persistent entries enter the memory with the question; they are shown if it lets them through, like all else."""
     window = {hit.content: level for hit, level in zip(short_term, _levels(short_term), strict=True)}
     pinned = {hit.content for hit in persistent}
-    passed = [
-        (
-            hit.content,
-            Shown(hit.id, level + window.get(hit.content, 0.0), "persistent" if hit.content in pinned else "long_term"),
-        )
-        for hit, level in zip(long_term, _levels(long_term), strict=True)
-    ]
+    passed: list[tuple[str, Shown]] = []
+    for hit, level in zip(long_term, _levels(long_term), strict=True):
+        lifted = window.get(hit.content, 0.0)
+        source: Source = "persistent" if hit.content in pinned else "long_term"
+        passed.append((hit.content, Shown(hit.id, level + lifted, source, lifted)))
     return _once(sorted(passed, key=lambda each: (-each[1].score, each[1].id)), k)
 
 
@@ -172,6 +178,8 @@ def _once(hits: Iterable[tuple[str, Shown]], k: int) -> list[Shown]:
     return list(kept.values())[:k]
 
 
-def _check(variant: str) -> None:
+def check_variant(variant: Variant) -> Variant:
+    """The variant, if there is one of that name; raises ConfigError."""
     if variant not in VARIANTS:
         raise ConfigError(f"variant must be one of {', '.join(VARIANTS)}; got {variant!r}")
+    return variant

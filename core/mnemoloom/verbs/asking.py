@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mnemoloom.config import Profile
-from mnemoloom.drafts import check_count, check_moment, check_text, raw_row
+from mnemoloom.drafts import check_count, check_moment, check_text, check_topics, raw_row
 from mnemoloom.errors import EmbedderUnavailableError, UnknownMemoryError, ValidationError
 from mnemoloom.filters import Filter, asks_for, common, conjoin, parse_filter
 from mnemoloom.recall.calibration import Calibration, conformal_threshold, fewest_questions, kept_threshold
@@ -14,6 +17,8 @@ from mnemoloom.recall.nearest import Nearest
 from mnemoloom.recall.request import Request
 from mnemoloom.recall.shares import most_per_source
 from mnemoloom.records import Explanation, RecallResult, Record, Tier
+from mnemoloom.short_term import ShortTerm
+from mnemoloom.titans import Variant, check_variant
 from mnemoloom.trust import trusted_at_least
 from mnemoloom.verbs.handle import Confidence, Handle, Key, Labels, Moment, Where
 
@@ -35,12 +40,15 @@ class AskingVerbs(Handle):
         after: Moment | None = None,
         before: Moment | None = None,
         tier: Labels | None = None,
+        topic: int | Collection[int] | None = None,
         expand: int = 0,
         asker: str | None = None,
         vector: Any = None,  # noqa: ANN401 - anything numpy reads as a row
         exact: bool = False,
         as_of: Moment | None = None,
         min_confidence: Confidence | None = None,
+        variant: Variant = "memory",
+        window: ShortTerm | None = None,
         min_trust: str | None = None,
         per_source: float | None = None,
         update: bool = True,
@@ -53,6 +61,7 @@ class AskingVerbs(Handle):
         profile: the formula: dialogue, assistant, document, dense, lexical, concert, or a profile object.
         where: a filter, such as {"metadata.city": "Oslo"} or `where("metadata.year").gte(2020)`.
         speaker, session, tier: one label or several.
+        topic: the id of one of `topics`, or several; what has come since is sorted first.
         after, before: a span of time, `before` excluded; a day, month or year ("2026-05") stands for its beginning.
         expand: attach up to this many neighbours of the session to each hit, also such as the filter hides.
         asker: the speaker whom "I" and "my" stand for.
@@ -63,6 +72,11 @@ class AskingVerbs(Handle):
         min_confidence: give no hits below this confidence (0 to 1, or "calibrated"); before that, cold memories and
             the replies of an assistant are searched too, and what they give is marked `second_look`. "calibrated" is
             what `calibrate` found for this namespace and embedder, and before that the library's own threshold, .32.
+        variant: Titans' ways to use memory, "mac", "mag" or "mal": the question as the neural memory puts it, and of
+            the k what is pinned and the turns of the `window` beside the hits, in the variant's order (see
+            `mnemoloom.titans.variants`). All memories are ranked for it, and the neural memory reads each once (.14
+            ms). None finds more than "memory", the default.
+        window: the short-term memory that a variant shows, such as `memory.short_term("monday", size=4)`.
         min_trust: only memories that are trusted this far or further, neighbours too: web, import, tool, model, user or
             system, from the least to the most.
         per_source: the share of the hits, from 0 to 1 and at least one, that may come of one source, in place of that
@@ -71,7 +85,7 @@ class AskingVerbs(Handle):
 
         Raises
         ------
-        TextError, FilterError, ValidationError, EmbedderError
+        TextError, FilterError, ValidationError, ConfigError, EmbedderError
         """
         request = self._request(
             query,
@@ -79,15 +93,20 @@ class AskingVerbs(Handle):
             profile=profile,
             condition=common(speaker=speaker, session=session, after=after, before=before, tier=tier),
             where=where,
+            topic=topic,
             expand=expand,
             asker=asker,
             vector=vector,
             exact=exact,
             as_of=as_of,
             min_confidence=min_confidence,
+            variant=check_variant(variant),
+            window=self._turns(window, variant),
             min_trust=min_trust,
             per_source=per_source,
         )
+        if request.topics is not None:
+            self._sort()
         result = self._recaller.recall(request)
         if update and not self._opened.store.read_only:
             self._live.note_access((hit.id for hit in result), self._opened.now())
@@ -111,10 +130,13 @@ class AskingVerbs(Handle):
         after: Moment | None = None,
         before: Moment | None = None,
         tier: Labels | None = None,
+        topic: int | Collection[int] | None = None,
         asker: str | None = None,
         vector: Any = None,  # noqa: ANN401 - anything numpy reads as a row
         as_of: Moment | None = None,
         min_confidence: Confidence | None = None,
+        variant: Variant = "memory",
+        window: ShortTerm | None = None,
         min_trust: str | None = None,
         per_source: float | None = None,
     ) -> Explanation:
@@ -125,13 +147,18 @@ class AskingVerbs(Handle):
             profile=profile,
             condition=common(speaker=speaker, session=session, after=after, before=before, tier=tier),
             where=where,
+            topic=topic,
             asker=asker,
             vector=vector,
             as_of=as_of,
             min_confidence=min_confidence,
+            variant=check_variant(variant),
+            window=self._turns(window, variant),
             min_trust=min_trust,
             per_source=per_source,
         )
+        if request.topics is not None:
+            self._sort()
         unknown_too = isinstance(key, int) and not isinstance(key, bool)
         return self._recaller.why(request, int(key) if unknown_too else self._id(key))
 
@@ -230,6 +257,7 @@ class AskingVerbs(Handle):
         k: int,
         *,
         where: Where | None,
+        topic: int | Collection[int] | None,
         condition: Filter | None,
         vector: Any,  # noqa: ANN401 - anything numpy reads as a row
         as_of: Moment | None,
@@ -248,6 +276,7 @@ class AskingVerbs(Handle):
             query=check_text(query, config=config, name="query"),
             k=k,
             condition=condition,
+            topics=None if topic is None else check_topics(topic),
             cold=asks_for(condition, "tier", Tier.COLD.value),
             expand=expand,
             vector=None if vector is None else raw_row(vector),
@@ -257,6 +286,16 @@ class AskingVerbs(Handle):
             per_source=self._most_per_source(per_source, k),
             **settled,
         )
+
+    def _turns(self, window: ShortTerm | None, variant: Variant) -> NDArray[np.int64]:
+        """The ids of the turns that a variant shows."""
+        if window is None:
+            return np.empty(0, np.int64)
+        if variant == "memory":
+            raise ValidationError("window belongs to a variant, mac, mag or mal; the variant 'memory' shows no window")
+        if not isinstance(window, ShortTerm) or not window.belongs_to(self._live):
+            raise ValidationError(f"window must be a short_term of this handle; got {window!r}")
+        return np.array(window.ids(), np.int64)
 
     def _most_per_source(self, share: float | None, k: int) -> int | None:
         if share is None:

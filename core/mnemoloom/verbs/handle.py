@@ -16,6 +16,7 @@ from mnemoloom.opened import OpenStore
 from mnemoloom.ports import Embedder
 from mnemoloom.recall.engine import Recaller
 from mnemoloom.recall.live import LiveShelf
+from mnemoloom.recall.topics import sort_waiting
 from mnemoloom.records import Record
 from mnemoloom.remembering import Missing, Writer
 from mnemoloom.storage import memories
@@ -76,6 +77,10 @@ class Handle:
     def _writer_for(self, live: LiveShelf) -> Writer:
         opened = self._opened
         return Writer(opened.store, live, opened.encoding, opened.config, opened.signer)
+
+    def _sort(self) -> None:
+        """Bring the topics up to date."""
+        sort_waiting(self._opened.store, self._live)
 
     def _record(self, key: Key) -> Record:
         memory = self._id(key)

@@ -57,7 +57,7 @@ class ReadingVerbs(Handle):
             for memory, slot in zip(ids, slots, strict=True):
                 if not slot:
                     raise UnknownMemoryError(memory)
-            return shelf.vectors.values[slots].copy()
+            return shelf.vectors.take(np.array(slots, np.int64))
 
     async def avectors(self, keys: Iterable[int | str]) -> NDArray[np.float32]:
         return await self._run(self.vectors, keys)

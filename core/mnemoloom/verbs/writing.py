@@ -31,7 +31,7 @@ class WritingVerbs(Handle):
         vector: Any = None,  # noqa: ANN401 - anything numpy reads as a row
         source: str | None = None,
         trust: str = "user",
-        tier: Tier = Tier.LONG_TERM,
+        tier: Tier | None = None,
         pinned: bool = False,
         ttl: float | timedelta | None = None,
         derived_from: Sequence[Key] = (),

@@ -21,7 +21,7 @@ from llama_index.core.vector_stores.types import (
 )
 
 from llama_index.vector_stores.mnemoloom import MnemoloomVectorStore
-from mnemoloom.index.exact import DIGITS_FROM
+from mnemoloom.config import Config
 from mnemoloom.lexical import Analyzer
 
 COUNT, WIDTH = 160, 24
@@ -225,7 +225,7 @@ def test_nothing_asked_for_is_nothing_found(ours: MnemoloomVectorStore, mode: st
 
 def test_beyond_the_size_of_the_index_exact_search_can_be_asked_for() -> None:
     rng = np.random.default_rng(3)
-    rows = rng.standard_normal((DIGITS_FROM + 200, 16))
+    rows = rng.standard_normal((Config().index.exact_below + 200, 16))
     store = MnemoloomVectorStore()
     store.add([TextNode(id_=str(i), text="t", embedding=row.tolist()) for i, row in enumerate(rows)])
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)

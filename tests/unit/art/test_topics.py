@@ -5,28 +5,32 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mnemoloom.art import CentredConfig, CentredState, insert, keywords, reassign, representatives, statistics, topics
+from mnemoloom.art import CentredConfig, CentredState, insert, keywords, reassign, representatives, statistics
 from mnemoloom.errors import ValidationError
 from unit.art.embeddings import grouped_rows
 
-WORDS = [["dog", "park"], ["dog", "walk"], ["dog", "vet", "vet"], ["cake", "oven"], ["cake", "walk"]]
+DOG, CAKE, WALK, PARK, VET = range(5)
+MEMBERS = np.array([0, 0, 1, 1, 2, 2, 3, 4, 4])
+WORDS = np.array([DOG, PARK, DOG, WALK, DOG, VET, CAKE, CAKE, WALK])
 CELLS = np.array([4, 4, 4, 9, 9])
 
 
 def test_keywords_are_frequent_inside_and_rare_elsewhere() -> None:
-    named = keywords(CELLS, WORDS, keep=2)
-    assert named[4][0] == "dog"
-    assert named[9][0] == "cake"
-    assert "walk" not in named[4] + named[9]
+    named = keywords(CELLS, MEMBERS, WORDS, keep=2)
+    assert named[4][0] == DOG
+    assert named[9][0] == CAKE
+    assert named[4] == (DOG, PARK)
+    assert keywords(CELLS, MEMBERS, WORDS)[9] == (CAKE, WALK)
 
 
-def test_a_word_said_twice_by_one_member_counts_once_and_ties_go_by_the_alphabet() -> None:
-    assert keywords(np.array([1, 2]), [["b", "b", "a"], ["c"]])[1] == ("a", "b")
+def test_words_that_tell_a_category_equally_well_come_by_their_number() -> None:
+    assert keywords(np.array([1, 2]), np.array([0, 0, 1]), np.array([7, 3, 5])) == {1: (3, 7), 2: (5,)}
 
 
-def test_every_member_needs_its_words() -> None:
-    with pytest.raises(ValueError, match="shorter"):
-        keywords(CELLS, WORDS[:3])
+def test_without_words_there_are_no_keywords() -> None:
+    nothing = np.zeros(0, np.int64)
+    assert keywords(nothing, nothing, nothing) == {}
+    assert keywords(CELLS, nothing, nothing) == {}
 
 
 def test_the_representative_is_the_member_nearest_to_the_prototype() -> None:
@@ -44,22 +48,26 @@ def test_the_representative_is_the_member_nearest_to_the_prototype() -> None:
         assert coherence == pytest.approx(cosines.mean(), abs=1e-5)
 
 
-def test_topics_come_largest_first_with_all_that_they_are() -> None:
+def test_preferred_members_represent_before_all_others() -> None:
     rows = np.array([[1, 0, 0], [0.9, 0.1, 0], [1, 0.1, 0.1], [0, 1, 0], [0.1, 1, 0]], np.float32)
     state = CentredState(3)
     cells = insert(state, rows, CentredConfig(vigilance=0.5)).cells[:, 0]
-    found = topics(state, rows, cells, WORDS, keep=1)
-    assert [(topic.count, topic.keywords) for topic in found] == [(3, ("dog",)), (2, ("cake",))]
-    assert [topic.id for topic in found] == [cells[0], cells[3]]
-    assert found[0].representative in (0, 1, 2)
+    nearest = representatives(state, rows, cells)
+    others = np.ones(5, np.bool_)
+    others[[member for member, _ in nearest.values()]] = False
+    preferred = representatives(state, rows, cells, prefer=others)
+    for cell, (member, coherence) in preferred.items():
+        assert others[member]
+        assert cells[member] == cell
+        assert coherence == nearest[cell][1]
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 3])
-def test_topics_and_statistics_work_with_few_categories(n: int) -> None:
+def test_representatives_and_statistics_work_with_few_categories(n: int) -> None:
     rows = np.eye(n, 4, dtype=np.float32)
     state = CentredState(4)
     cells = insert(state, rows, CentredConfig(vigilance=0.99)).cells[:, 0]
-    assert len(topics(state, rows, cells, [["word"]] * n)) == n
+    assert len(representatives(state, rows, cells)) == n
     figures = statistics(state)
     assert (figures.categories, figures.members, figures.single) == (n, n, n)
     assert figures.effective == pytest.approx(n)

@@ -168,3 +168,19 @@ def test_a_dash_reads_standard_input(ask, store, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(json.dumps(ANN).encode())))
     assert ask("remember", "--file", "-") == {"added": 1, "skipped": 0}
     assert texts(store) == [ANN["text"]]
+
+
+def test_a_gate_keeps_what_says_little_cold_and_stats_tell_of_it(ask, run, write, store):
+    said = ("Wow, that is great!", "I bought a kettle in Oslo for {} crowns.")
+    path = write(*({"text": said[i % 2].format(i), "speaker": "Ann", "session": "s1"} for i in range(120)))
+    assert ask("remember", "--file", path, "--gate", "0.7")["added"] == 120
+    found = ask("stats")
+    assert found["tiers"]["cold"] == found["gated"]["expected"] >= 20
+    assert "write gate" in run("stats")[1]
+    assert len(texts(store)) == 120
+
+
+def test_a_gate_of_no_budget_is_refused(run):
+    code, _, err = run("remember", "I moved.", "--gate", "0.2")
+    assert code != 0
+    assert "Gate.budget must be the share of turns to write" in err

@@ -45,7 +45,7 @@ def random_sleepers(n: int, seed: int) -> Sleepers:
         active=np.where(rng.random(n) < 0.3, rng.gamma(1, 1, n), 0),
         age=rng.uniform(0, 60 * DAY, n),
         stress=rng.random(n),
-        merged=flags["cold"] & (rng.random(n) < 0.2),
+        merged=rng.random(n) < 0.1,
         **flags,
     )
 
@@ -58,7 +58,7 @@ def ever_of(sleepers: Sleepers) -> dict[int, np.ndarray]:
 def applied(sleepers: Sleepers, plan: SleepPlan) -> Sleepers:
     """The memories after a plan."""
     others = [other for group in plan.merge for other in group.others]
-    cold = (sleepers.cold | np.isin(sleepers.ids, [*plan.to_cold, *others])) & ~np.isin(sleepers.ids, plan.to_long_term)
+    cold = (sleepers.cold | np.isin(sleepers.ids, plan.to_cold)) & ~np.isin(sleepers.ids, plan.to_long_term)
     after = sleepers._replace(cold=cold, merged=sleepers.merged | np.isin(sleepers.ids, others))
     kept = ~np.isin(sleepers.ids, plan.forget)
     return Sleepers(*(column[kept] for column in after))

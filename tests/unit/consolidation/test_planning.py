@@ -49,15 +49,21 @@ def test_sleeping_twice_is_sleeping_once(n: int, seed: int, config: SleepConfig)
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 50), st.integers(0, 30), CONFIGS)
-def test_each_id_is_in_one_place_and_pinned_memories_are_in_none(n: int, seed: int, config: SleepConfig) -> None:
+def test_what_is_forgotten_is_in_no_other_place_and_pinned_memories_are_in_none(
+    n: int, seed: int, config: SleepConfig
+) -> None:
     sleepers = random_sleepers(n, seed)
     plan = plan_sleep(sleepers, config, ever=ever_of(sleepers))
     others = [other for group in plan.merge for other in group.others]
-    every = [*others, *plan.to_cold, *plan.to_long_term, *plan.forget]
-    assert len(every) == len(set(every))
-    assert not set(every) & set(sleepers.ids[sleepers.pinned].tolist())
-    assert set(every) <= set(sleepers.ids.tolist())
-    assert not {group.keep for group in plan.merge} & {*others, *plan.forget}
+    merged = {group.keep for group in plan.merge} | set(others)
+    moved = [*plan.to_cold, *plan.to_long_term]
+    assert len(others) == len(set(others))
+    assert len(moved) == len(set(moved))
+    assert not set(plan.forget) & {*moved, *merged}
+    assert not set(plan.to_cold) & merged
+    assert not {*others, *moved, *plan.forget} & set(sleepers.ids[sleepers.pinned].tolist())
+    assert {*merged, *moved, *plan.forget} <= set(sleepers.ids.tolist())
+    assert not {group.keep for group in plan.merge} & set(others)
     assert len(sleepers.ids) - len(plan.forget) >= min(len(sleepers.ids), config.pruning.floor)
     assert sum(plan.quadrants.values()) == n
 

@@ -114,7 +114,7 @@ def test_paths_go_as_far_as_the_hops(hops: int, wanted: list[int]) -> None:
 
 def test_a_path_is_as_strong_as_the_product_of_its_links_and_tells_its_way() -> None:
     found = related_to(CHAIN, 1, hops=3)
-    assert found[-1].path == (1, 2, 3, 4)
+    assert found[-1].ids == (1, 2, 3, 4)
     assert found[-1].strength == pytest.approx(0.8**3)
 
 
@@ -122,7 +122,7 @@ def test_a_strong_way_around_beats_a_weak_link() -> None:
     direct = episode_links(np.arange(4), np.zeros(4, np.int64), np.arange(4.0), reach=3)
     links = joined(direct, superseding_links([(3, 2), (2, 0)]))
     best = related_to(links, 3)[0:2]
-    assert {(each.id, each.path) for each in best} == {(2, (3, 2)), (0, (3, 2, 0))}
+    assert {(each.id, each.ids) for each in best} == {(2, (3, 2)), (0, (3, 2, 0))}
 
 
 def test_weak_paths_are_not_followed_and_only_k_are_told() -> None:
@@ -161,7 +161,7 @@ def test_the_strength_is_the_best_over_all_paths_within_the_hops(
     got = related_to(links, 0, hops=hops)
     assert {each.id: pytest.approx(each.strength, rel=1e-5) for each in got} == best
     for each in got:
-        assert np.prod([edges[step] for step in pairwise(each.path)]) == pytest.approx(each.strength, rel=1e-5)
+        assert np.prod([edges[step] for step in pairwise(each.ids)]) == pytest.approx(each.strength, rel=1e-5)
 
 
 def test_links_that_were_saved_are_the_same() -> None:

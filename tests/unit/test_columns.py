@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnemoloom.index import Column
+from mnemoloom.columns import Column, Table
 
 
 @given(st.lists(st.integers(-(2**31), 2**31 - 1), max_size=300))
@@ -84,3 +84,37 @@ def test_a_read_only_base_is_copied_when_it_is_extended() -> None:
     column.extend(np.array([7, 8], np.int8))
     assert column.values.tolist() == [0, 1, 2, 3, 7, 8]
     assert base.tolist() == [0, 1, 2, 3]
+
+
+def test_rows_added_behind_those_of_a_file_leave_the_file_where_it_is() -> None:
+    mapped = np.arange(12, dtype=np.float32).reshape(4, 3)
+    mapped.flags.writeable = False
+    table = Table(np.float32, 3, base=mapped)
+    table.append([7, 8, 9])
+    table.extend(np.ones((2, 3), np.float32))
+    assert len(table) == 7
+    assert np.shares_memory(table.blocks[0], mapped)
+    assert table.resident_bytes < 64 * 3 * 4
+    expected = np.concatenate((mapped, [[7, 8, 9]], np.ones((2, 3))))
+    np.testing.assert_array_equal(table.values, expected)
+    numbers = np.array([6, 0, 4, 3, 0])
+    np.testing.assert_array_equal(table.take(numbers), expected[numbers])
+    np.testing.assert_array_equal(table[4], expected[4])
+
+
+def test_a_row_of_a_file_is_changed_in_memory_alone() -> None:
+    mapped = np.zeros((4, 3), np.float32)
+    mapped.flags.writeable = False
+    table = Table(np.float32, 3, base=mapped)
+    table.append([1, 1, 1])
+    table[2] = [5, 5, 5]
+    table[4] = [6, 6, 6]
+    assert table.values[[2, 4]].tolist() == [[5, 5, 5], [6, 6, 6]]
+    assert not mapped.any()
+
+
+def test_a_table_without_a_file_is_one_view() -> None:
+    table = Table(np.int8, 2)
+    table.extend(np.ones((3, 2), np.int8))
+    assert table.values.tolist() == [[0, 0], [1, 1], [1, 1], [1, 1]]
+    assert np.shares_memory(table.values, table.blocks[0])
