@@ -8,9 +8,20 @@
 """
 
 from mnemoloom.__about__ import __version__
+from mnemoloom.art import CategoryStatistics
 from mnemoloom.chain import Proof, Seal, read_proof, read_seal
 from mnemoloom.clock import ManualClock, SystemClock
-from mnemoloom.config import AssistantProfile, ConcertProfile, Config, Gate, Guard, Limits, UpdateRule, WeightedProfile
+from mnemoloom.config import (
+    AssistantProfile,
+    ConcertProfile,
+    Config,
+    Gate,
+    Guard,
+    IndexSettings,
+    Limits,
+    UpdateRule,
+    WeightedProfile,
+)
 from mnemoloom.consolidation import PrunePolicy, SleepConfig
 from mnemoloom.errors import LoomError
 from mnemoloom.filters import where
@@ -32,6 +43,7 @@ from mnemoloom.verbs.ingesting import Integrated
 __all__ = [
     "AssistantProfile",
     "Calibration",
+    "CategoryStatistics",
     "ConcertProfile",
     "Config",
     "Draft",
@@ -41,6 +53,7 @@ __all__ = [
     "Gate",
     "Guard",
     "Hit",
+    "IndexSettings",
     "IngestQueue",
     "Integrated",
     "Limits",

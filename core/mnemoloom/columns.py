@@ -114,8 +114,11 @@ class Table(Generic[S]):
 
     @property
     def values(self) -> NDArray[S]:
-        """All rows: a view, or a copy if rows were added behind those of a file."""
-        return self.blocks[0] if len(self.blocks) == 1 else np.concatenate(self.blocks)
+        """All rows in one array. If rows were added behind those of a file, this takes the file's into memory."""
+        if len(self.blocks) > 1:
+            self._tail = Column(self._base.dtype.type, data=np.concatenate(self.blocks))
+            self._base = self._base[:0]
+        return self.blocks[0]
 
     @property
     def resident_bytes(self) -> int:

@@ -137,6 +137,7 @@ def queried(folder: Path, n: int, *, queries: int, quiet: bool) -> dict[str, Any
         took = [timed(lambda q=question: memory.recall(q, k=10))[0] for question in asked]
         lexical = [timed(lambda q=question: memory.recall(q, k=10, profile="lexical"))[0] for question in asked]
         rss = psutil.Process().memory_info().rss - before
+        index = memory.stats().index
         with memory._live.reading() as (_, shelf, _number):
             rows = shelf.vectors.values
             query = rows[1].copy()
@@ -148,6 +149,7 @@ def queried(folder: Path, n: int, *, queries: int, quiet: bool) -> dict[str, Any
         "open_s": round(open_warm / 1000, 3),
         "open_without_caches_s": round(open_cold / 1000, 3),
         "rss_mb": round(rss / 1e6, 1),
+        "index": f"{index.way}, {index.candidates} candidates, recall {index.recall} of {index.sampled} queries",
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -30,17 +31,18 @@ def stretched(rows: Rows, n: int, *, seed: int = 0) -> Rows:
     nn is the nearest other row, i and k are drawn at random, a from [.1, .6] and b from [.3, .9]: the new rows lie
     in the gaps between real ones and keep their distances and intrinsic dimension.
     """
-    if n <= len(rows):
-        return rows[:n]
+    return rows[:n] if n <= len(rows) else np.concatenate([rows, *rows_between(rows, n - len(rows), seed=seed)])
+
+
+def rows_between(rows: Rows, count: int, *, seed: int = 0) -> Iterator[Rows]:
+    """The new rows that `stretched` makes, ten thousand at a time."""
     rng = np.random.default_rng(seed)
     nearest = nearest_other(rows)
-    parts = [rows]
-    for start in range(len(rows), n, 10_000):
-        count = min(10_000, n - start)
-        i, k = rng.integers(0, len(rows), count), rng.integers(0, len(rows), count)
-        a, b = rng.uniform(0.1, 0.6, (count, 1)), rng.uniform(0.3, 0.9, (count, 1))
-        parts.append(unit(rows[i] + a * (rows[nearest[i]] - rows[i]) + b * (rows[k] - rows[nearest[k]])))
-    return np.concatenate(parts)
+    for start in range(0, count, 10_000):
+        some = min(10_000, count - start)
+        i, k = rng.integers(0, len(rows), some), rng.integers(0, len(rows), some)
+        a, b = rng.uniform(0.1, 0.6, (some, 1)), rng.uniform(0.3, 0.9, (some, 1))
+        yield unit(rows[i] + a * (rows[nearest[i]] - rows[i]) + b * (rows[k] - rows[nearest[k]]))
 
 
 def nearest_other(rows: Rows) -> NDArray[np.int64]:

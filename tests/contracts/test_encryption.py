@@ -596,7 +596,7 @@ def test_a_store_that_is_full_of_changes_takes_no_more(
 # Columns that stand in the clear: numbers, kinds, digests under an encrypted salt, and names of encoders.
 CLEAR = {
     *("payloads.encoder", "feedback.encoder", "memories.tier", "links.kind", "calls.ids", "gated.reason"),
-    *("sleeps.counts", "sleep_moves.before", "sleep_moves.after"),
+    *("sleeps.counts", "sleep_moves.before", "sleep_moves.after", "sortings.settled"),
     *("log.op", "log.item", "log.entry", "tags.tag", "vault.wrapped", "meta.key"),
 }
 

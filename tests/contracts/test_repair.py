@@ -118,7 +118,12 @@ def test_repair_makes_a_damaged_index_anew(store: Path) -> None:
 
 def test_repair_removes_what_nothing_refers_to_only_where_nobody_is_missing(store: Path) -> None:
     orphan = "INSERT INTO payloads (namespace, pointer, variant, text) VALUES (1, x'00', x'', 'Of nobody.')"
-    alter(store, orphan, "INSERT INTO usage VALUES (7, 1)", "INSERT INTO links VALUES (7, 'supersedes', 8)")
+    alter(
+        store,
+        orphan,
+        "INSERT INTO usage (memory, accessed) VALUES (7, 1)",
+        "INSERT INTO links VALUES (7, 'supersedes', 8)",
+    )
     before = contents(store)
     found = repair(store)
     assert (found.ok, found.leftovers) == (True, 3)

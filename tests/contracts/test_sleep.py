@@ -24,6 +24,7 @@ from mnemoloom.errors import (
     UnknownSleepError,
     ValidationError,
 )
+from mnemoloom.sleeping.cycle import STEPS
 
 if TYPE_CHECKING:
     from conftest import OpenMemory, StartPython
@@ -224,7 +225,7 @@ def test_progress_rises_to_its_total_and_what_it_raises_stops_the_sleep_with_not
     assert (answers(full), full.sleeps(), full.stats().entries) == (before, [], 60)
     told.clear()
     report = full.sleep(policy=DULL, progress=lambda *done: told.append(done))
-    assert told[-1] == (told[-1][1], len(report.changes) + 2)
+    assert told[-1] == (told[-1][1], len(report.changes) + len(STEPS) + 1)
     assert [done for done, _ in told[1:]] == sorted(done for done, _ in told[1:])
     assert full.verify().ok
 
@@ -523,7 +524,7 @@ def test_a_sleep_in_the_background_tells_how_far_it_is_and_gives_the_report(full
     report = task.result(30)
     assert (task.done, task.cancelled) == (True, False)
     assert report.changes == expected
-    assert task.progress == told[-1] == (len(expected) + 2, len(expected) + 2)
+    assert task.progress == told[-1] == (len(expected) + len(STEPS) + 1,) * 2
     task.cancel()
     assert task.result() is report
 

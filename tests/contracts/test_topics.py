@@ -15,10 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mnemoloom import Config, Draft, Memory, Tier
-from mnemoloom.art import CentredConfig
 from mnemoloom.embedders import HashingEmbedder
-from mnemoloom.errors import EmbedderError, StorageFailure, UnknownMemoryError, ValidationError
-from mnemoloom.recall.sorting import recentre_topics
+from mnemoloom.errors import CorruptionError, EmbedderError, StorageFailure, UnknownMemoryError, ValidationError
 from mnemoloom.storage import topics as stored_topics
 from unit.recall.word_embedder import RowEmbedder
 
@@ -325,43 +323,63 @@ def test_a_write_that_fails_sorts_nothing(store: Memory, monkeypatch: pytest.Mon
     assert [topic.count for topic in store.topics()] == [2] * 4
 
 
-def recentred(memory: Memory) -> Any:
-    """What sleep does to topics."""
-    opened = memory._opened
-
-    def work(connection: sqlite3.Connection) -> Any:
-        shelf, number = memory._live.current(connection), memory._live.number(connection)
-        assert number is not None
-        before = stored_topics.places(connection, number)
-        return recentre_topics(connection, shelf, number, CentredConfig()), before, number
-
-    return opened.store.transact(work, publish=lambda _: None, abandon=lambda: None)
+def test_a_damaged_table_of_topics_is_named(store: Memory, folder: Path, open_memory: OpenMemory) -> None:
+    store.remember_many(mixed(4))
+    store.topics()
+    store.close()
+    with closing(sqlite3.connect(folder / "store.db")) as connection:
+        connection.execute("UPDATE topics SET topic = -7 WHERE memory = 2")
+        connection.commit()
+    with pytest.raises(CorruptionError, match="topics"):
+        open_memory(folder).topics()
 
 
-def test_sleep_sorts_everything_again_and_can_be_taken_back(store: Memory) -> None:
-    store.remember_many(mixed(60))
+def test_a_memory_in_quarantine_is_in_no_topic_until_it_is_released(store: Memory) -> None:
+    ids = store.remember_many(mixed(8, subjects=2))
     before = groups(store)
-    done, places, number = recentred(store)
-    after = groups(store)
-    assert set(after) <= set(before)
-    assert (done.before, done.after) == (len(before), len(after))
-    assert [topic.count for topic in store.topics()] == [15] * 4
-    store._opened.store.transact(
-        lambda connection: stored_topics.place(connection, number, places, next_id=done.next_id),
-        publish=lambda _: None,
-        abandon=lambda: None,
-    )
+    store.quarantine({"id": ids[0]})
+    assert sorted(topic.count for topic in store.topics()) == [3, 4]
+    with pytest.raises(UnknownMemoryError):
+        store.topic_of(ids[0])
+    store.release({"id": ids[0]})
     assert groups(store) == before
 
 
-def test_sleeping_twice_is_sleeping_once(store: Memory) -> None:
+def test_sleep_sorts_everything_again_once(store: Memory) -> None:
     store.remember_many(mixed(60))
-    store.topics()
-    recentred(store)
-    once = groups(store)
-    done, _, _ = recentred(store)
-    assert done.moved == 0
-    assert groups(store) == once
+    before = groups(store)
+    late = store.remember_many(mixed(4, start=60))
+    slept = store.sleep()
+    after = groups(store)
+    assert set(after) <= set(before)
+    assert [topic.count for topic in store.topics()] == [16] * 4
+    assert slept.steps["topics"] == sum(
+        len(before[topic] - inside) for topic, inside in after.items() if topic in before
+    )
+    assert all(store.topic_of(memory) is not None for memory in late)
+    assert store.sleep().steps["topics"] == 0
+    assert groups(store) == after
+
+
+def test_sleep_makes_close_topics_one_under_the_number_of_the_larger(store: Memory, folder: Path) -> None:
+    store.remember_many(mixed(10, subjects=1))
+    [number] = groups(store)
+    with closing(sqlite3.connect(folder / "store.db")) as connection:
+        connection.execute("UPDATE topics SET topic = ? WHERE memory > 7", (number + 5,))
+        connection.execute("UPDATE sortings SET next = ?, version = version + 1", (number + 6,))
+        connection.commit()
+    assert {topic: len(inside) for topic, inside in groups(store).items()} == {number: 7, number + 5: 3}
+    assert store.sleep().steps["topics"] == 3
+    assert {topic: len(inside) for topic, inside in groups(store).items()} == {number: 10}
+    store.remember_many([about(2, 5)])
+    assert number + 6 in groups(store)
+
+
+def test_sleep_sorts_nothing_where_nobody_asked_for_topics(store: Memory, folder: Path) -> None:
+    store.remember_many(mixed(20))
+    assert store.sleep().steps["topics"] == 0
+    with closing(sqlite3.connect(folder / "store.db")) as connection:
+        assert connection.execute("SELECT count(*) FROM topics").fetchone() == (0,)
 
 
 def test_threads_may_ask_and_write_at_once(store: Memory) -> None:

@@ -16,7 +16,14 @@ from hypothesis import strategies as st
 
 from mnemoloom import AssistantProfile, Config, Draft, ManualClock, Memory, RecallResult, WeightedProfile
 from mnemoloom.embedders import HashingEmbedder
-from mnemoloom.errors import EmbedderError, UnknownMemoryError, ValidationError, VectorError
+from mnemoloom.errors import (
+    CorruptionError,
+    EmbedderError,
+    EmbedderUnavailableError,
+    UnknownMemoryError,
+    ValidationError,
+    VectorError,
+)
 from mnemoloom.recall.engine import Recaller
 from unit.recall.small_stores import NOW, PEOPLE, QUERIES, ROLES, conversations
 from unit.recall.word_embedder import RowEmbedder, WordEmbedder
@@ -204,6 +211,29 @@ def test_a_forgotten_memory_teaches_nothing_any_more(things: Memory, folder: Pat
     assert seen(things.recall(QUESTION, k=20, update=False)) == before
     with closing(sqlite3.connect(folder / "store.db")) as connection:
         assert connection.execute("SELECT count(*) FROM feedback").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("question", [b"odd", np.full(72, np.nan, "<f4").tobytes()])
+def test_a_damaged_table_of_feedback_is_named(
+    things: Memory, folder: Path, open_memory: OpenMemory, question: bytes
+) -> None:
+    things.useful(5, query=QUESTION)
+    things.close()
+    with closing(sqlite3.connect(folder / "store.db")) as connection:
+        connection.execute("UPDATE feedback SET question = ?", (question,))
+        connection.commit()
+    with pytest.raises(CorruptionError, match="feedback"):
+        open_memory(folder, embedder=RowEmbedder()).recall(QUESTION)
+
+
+def test_feedback_needs_an_encoder_that_answers(things: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    def down(*_: Any, **__: Any) -> Any:
+        raise EmbedderUnavailableError("nobody listens")
+
+    monkeypatch.setattr(things._opened.encoding, "query", down)
+    assert things.recall(QUESTION).degraded
+    with pytest.raises(EmbedderError, match="nobody listens"):
+        things.useful(5, query=QUESTION)
 
 
 def test_feedback_of_one_namespace_teaches_no_other(things: Memory) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,7 +29,9 @@ def drafts(rng: np.random.Generator, *, roles: bool) -> Iterator[Draft]:
     for i in range(COUNT):
         text = " ".join(rng.choice(WORDS, rng.integers(3, 20)))
         encoded = None if roles and i % 2 else vectors[i]
-        yield Draft(text=f"{text} n{i}", speaker=speakers[i % 2], session=f"s{i // 20}", vector=encoded)
+        yield Draft(
+            text=f"{text} n{i}", speaker=speakers[i % 2], session=f"s{i // 20}", time=float(10 * i), vector=encoded
+        )
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["names", "roles"])
@@ -77,3 +80,30 @@ def test_a_new_memory_is_found_at_once_and_a_forgotten_one_never() -> None:
         found = {hit.id for hit in memory.recall("unheard", 100, vector=vector, profile="dense")}
         assert len(found) == 100
         assert not found & {added, *ids[::7]}
+
+
+FILTERS = {
+    "a speaker": {"speaker": "Marta"},
+    "replies": {"speaker": "assistant"},
+    "replies of a session": {"speaker": "assistant", "session": "s7"},
+    "a session": {"session": "s11"},
+    "a span of time": {"after": 1_000.0, "before": 60_000.0},
+    "most of the time": {"after": 500.0},
+    "until then": {"as_of": 30_000.0},
+    "nothing": {"session": "nowhere"},
+}
+
+
+@pytest.mark.parametrize("narrowed", FILTERS.values(), ids=FILTERS.keys())
+def test_a_filter_finds_what_a_scan_with_it_finds(library: Memory, narrowed: dict[str, Any]) -> None:
+    agreed = []
+    for query, vector in questions(15):
+        quick = library.recall(query, 10, vector=vector, **narrowed)
+        exact = library.recall(query, 10, vector=vector, exact=True, **narrowed)
+        assert len(quick) == len(exact)
+        scores = {hit.id: hit.score for hit in exact}
+        for hit in quick:
+            if hit.id in scores:
+                assert hit.score == pytest.approx(scores[hit.id], abs=1e-4)
+        agreed.append(len({hit.id for hit in quick} & scores.keys()) / max(len(exact), 1) if exact else 1.0)
+    assert np.mean(agreed) >= 0.99

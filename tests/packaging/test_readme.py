@@ -15,7 +15,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 COMMANDS = [
     *("demo", "remember", "recall", "why", "history", "list", "forget", "pin", "move", "calibrate", "chat", "stats"),
-    *("export", "import", "doctor", "reembed"),
+    *("topics", "related", "export", "import", "doctor", "reembed"),
 ]
 
 

@@ -96,10 +96,23 @@ def test_rows_added_behind_those_of_a_file_leave_the_file_where_it_is() -> None:
     assert np.shares_memory(table.blocks[0], mapped)
     assert table.resident_bytes < 64 * 3 * 4
     expected = np.concatenate((mapped, [[7, 8, 9]], np.ones((2, 3))))
-    np.testing.assert_array_equal(table.values, expected)
     numbers = np.array([6, 0, 4, 3, 0])
     np.testing.assert_array_equal(table.take(numbers), expected[numbers])
     np.testing.assert_array_equal(table[4], expected[4])
+    np.testing.assert_array_equal(np.concatenate(table.blocks), expected)
+
+
+def test_rows_in_one_array_are_copied_once_and_grow_on() -> None:
+    mapped = np.zeros((4, 3), np.float32)
+    mapped.flags.writeable = False
+    table = Table(np.float32, 3, base=mapped)
+    table.append([1, 1, 1])
+    whole = table.values
+    assert np.shares_memory(whole, table.values)
+    table.append([2, 2, 2])
+    table[0] = [3, 3, 3]
+    assert table.values.tolist() == [[3, 3, 3], *[[0, 0, 0]] * 3, [1, 1, 1], [2, 2, 2]]
+    assert not mapped.any()
 
 
 def test_a_row_of_a_file_is_changed_in_memory_alone() -> None:

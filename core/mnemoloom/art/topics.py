@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mnemoloom.art.centred import CentredState, match_rows
+from mnemoloom.art.centred import CentredState
+from mnemoloom.art.coding import unit_rows
 from mnemoloom.errors import ValidationError
 
 __all__ = ["CategoryStatistics", "keywords", "representatives", "statistics"]
@@ -52,8 +53,7 @@ def representatives(
     match = np.empty(len(rows))
     for start in range(0, len(rows), _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
-        similarity = match_rows(state, rows[part])
-        match[part] = similarity[np.arange(len(similarity)), at[part]]
+        match[part] = np.einsum("nd,nd->n", unit_rows(rows[part] - state.mean), state.prototypes[at[part]])
     later = np.zeros(len(rows), np.bool_) if prefer is None else ~prefer
     order = np.lexsort((np.arange(len(rows)), -match, later, at))
     present, first, sizes = np.unique(at[order], return_index=True, return_counts=True)

@@ -74,7 +74,7 @@ class Rotation:
         """The rotated rows, shape (n, width)."""
         if rows.shape[1] < self.width:
             rows = np.pad(rows, ((0, 0), (0, self.width - rows.shape[1])))
-        shuffled = rows[:, self._order].reshape(len(rows), -1, self._block)
+        shuffled = rows.take(self._order, axis=1).reshape(len(rows), -1, self._block)
         turned = shuffled.transpose(1, 0, 2) @ self._blocks
         return np.ascontiguousarray(turned.transpose(1, 0, 2)).reshape(len(rows), self.width)
 
@@ -102,9 +102,10 @@ def cells_decoded(codes: NDArray[np.uint8]) -> Rows:
 
 def fine_codes(rotated: Rows) -> NDArray[np.int8]:
     """Level 1: each coordinate as a multiple of 5 / (127 √width), at most 127 of them; shape as it is, (n, width)."""
-    scaled = np.rint(rotated * np.float32(_steps(rotated.shape[1])))
-    codes: NDArray[np.int8] = np.clip(scaled, -127, 127).astype(np.int8)
-    return codes
+    scaled = rotated * np.float32(_steps(rotated.shape[1]))
+    np.rint(scaled, out=scaled)
+    np.clip(scaled, -127, 127, out=scaled)
+    return scaled.astype(np.int8)
 
 
 def fine_products(codes: NDArray[np.int8], query: Rows) -> Rows:

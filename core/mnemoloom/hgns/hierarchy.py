@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from mnemoloom.columns import Column, Table
 from mnemoloom.config import IndexSettings
-from mnemoloom.errors import ConfigError
+from mnemoloom.errors import ConfigError, DimensionMismatchError
 from mnemoloom.hgns.digits import fine_codes, fine_products, rotation
 from mnemoloom.hgns.probe import OCTAVES, Probe, fresh_probe, is_due, learn, octaves_needed, recall_of
 from mnemoloom.hgns.scanning import Arrays, CoarseScan, coarse_scan, way_to_scan
@@ -35,7 +35,7 @@ Mask = NDArray[np.bool_]
 LEVELS = ((2, 1, 0), (2, 0), (2, 1), (2,), (0,))
 LAYOUT = 1  # of `Hierarchy.arrays`
 _PROBED = 10  # nearest of a sampled query
-_ENCODED_AT_ONCE = 8192
+_ENCODED_AT_ONCE = 1024  # they stay in the processor's cache from the rotation to the codes
 _MEAN_OF = 20_000  # rows that the signs' mean is taken over
 _SPARE = 1.5  # times k: exact rows that are read behind level 1
 _WORTH_IT = 4  # candidates are fewer than entries / 4, or a scan of the exact rows is as fast
@@ -61,6 +61,20 @@ class Near(NamedTuple):
     numbers: Numbers
     level2: Rows
     level1: Rows
+
+    @classmethod
+    def unseen(cls, numbers: Numbers) -> Near:
+        """Candidates that no coarser level looked at."""
+        return cls(numbers, _nothing(len(numbers)), _nothing(len(numbers)))
+
+    def joined(self, other: Near) -> Near:
+        """These, and those of the others that are not among them."""
+        new = ~np.isin(other.numbers, self.numbers)
+        return Near(
+            np.concatenate((self.numbers, other.numbers[new])),
+            np.concatenate((self.level2, other.level2[new])),
+            np.concatenate((self.level1, other.level1[new])),
+        )
 
 
 class Found(NamedTuple):
@@ -194,7 +208,11 @@ class Hierarchy:
         Parameters
         ----------
         levels: coarse to fine, one of LEVELS; those of the settings by default. Without level 0 scores are estimates.
-        allowed: which numbers count, shape (numbers,). exact: compare every row. Raises ConfigError.
+        allowed: which numbers count, shape (numbers,). exact: compare every row.
+
+        Raises
+        ------
+        ConfigError, DimensionMismatchError
         """
         levels = self.settings.levels if levels is None else tuple(levels)
         if levels not in LEVELS:
@@ -223,17 +241,19 @@ class Hierarchy:
         levels = self.settings.levels if levels is None else levels
         if levels == (0,) or not self._ready():
             return None
+        if len(query) != self.rows.width:
+            raise DimensionMismatchError(expected=self.rows.width or 0, got=len(query))
         taken = max(self.candidates, count * (2 if 1 in levels else 1))
-        probe = self._probe
         turned = rotation(len(query)).apply(query[None])[0]
-        sampled = is_due(probe, self.settings.probe_every)
-        nearest = self._sample(query, turned, taken, allowed) if sampled else None
-        self._probe = probe = self._probe._replace(asked=probe.asked + 1)
+        nearest = None
+        if 0 in levels and is_due(self._probe, self.settings.probe_every):
+            nearest = self._sample(query, turned, taken, allowed)
+        self._probe = probe = self._probe._replace(asked=self._probe.asked + 1)
         entries = None if probe.octave == OCTAVES else self._coarse(turned, taken << probe.octave, allowed)
         if entries is None:
             return None
         near = self._refined(turned, *entries, count) if 1 in levels else Near(*entries[1:], _nothing(len(entries[0])))
-        return near if nearest is None else _joined(near, nearest)
+        return near if nearest is None else near.joined(Near.unseen(nearest))
 
     def _coarse(self, turned: Rows, count: int, allowed: Mask | None) -> tuple[Numbers, Numbers, Rows] | None:
         """Entries, numbers and estimates of the `count` nearest living, allowed rows; None if not worth it."""
@@ -370,7 +390,7 @@ class Hierarchy:
         self.compact()
         arrays = self._scan.arrays() | {"pointers": self._pointers.values, "entries": self._entries.values}
         if self._fine is not None:
-            arrays["fine"] = self._fine.values
+            arrays["fine"] = self._fine.take(np.arange(len(self._fine)))  # mapped rows stay where they are
         probe = self._probe
         facts = {
             "layout": LAYOUT,
@@ -415,14 +435,3 @@ def _best(scores: Rows, numbers: Numbers, k: int) -> Numbers:
 
 def _nothing(count: int) -> Rows:
     return np.full(count, np.nan, np.float32)
-
-
-def _joined(near: Near, numbers: Numbers) -> Near:
-    """The candidates and those of the numbers that are not among them."""
-    more = np.setdiff1d(numbers, near.numbers)
-    nothing = _nothing(len(more))
-    return Near(
-        np.concatenate((near.numbers, more)),
-        np.concatenate((near.level2, nothing)),
-        np.concatenate((near.level1, nothing)),
-    )

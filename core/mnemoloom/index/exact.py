@@ -92,7 +92,7 @@ class VectorRows:
 
     @property
     def values(self) -> NDArray[np.float32]:
-        """Shape (slots, d); (slots, 0) before the first vector. A copy, if rows were added behind mapped ones."""
+        """Shape (slots, d); (slots, 0) before the first vector. Takes mapped rows into memory, if others were added."""
         return np.zeros((self._slots, 0), np.float32) if self._table is None else self._table.values
 
     @property
@@ -124,4 +124,4 @@ class VectorRows:
         return found[0] if len(found) == 1 else np.concatenate(found)
 
     def _blocks(self) -> tuple[Row, ...]:
-        return (self.values,) if self._table is None else self._table.blocks
+        return (np.zeros((self._slots, 0), np.float32),) if self._table is None else self._table.blocks

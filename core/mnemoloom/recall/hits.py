@@ -74,7 +74,7 @@ def _levels(shelf: Shelf, ranking: Ranking, slots: list[int]) -> dict[int, dict[
     cosines = shelf.vectors.scores_of(encoded, ranking.vector).tolist()
     levels = {slot: {"score_l0": cosine} for slot, cosine in zip(encoded.tolist(), cosines, strict=True)}
     if ranking.near is not None:
-        for place in np.flatnonzero(np.isin(ranking.near.numbers, encoded)).tolist():
+        for place in np.flatnonzero((ranking.near.numbers[:, None] == encoded).any(axis=1)).tolist():
             of_slot = levels[int(ranking.near.numbers[place])]
             for name, scores in (("score_l1", ranking.near.level1), ("score_l2", ranking.near.level2)):
                 if not np.isnan(scores[place]):

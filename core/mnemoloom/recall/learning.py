@@ -12,6 +12,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from mnemoloom.errors import CorruptionError
 from mnemoloom.fabric import Feedback, useful
 from mnemoloom.recall.shelf import Shelf
 from mnemoloom.storage import feedback
@@ -37,13 +38,17 @@ class Learned:
 
 
 def read_learned(connection: sqlite3.Connection, shelf: Shelf, number: int, known: Learned | None) -> Learned:
-    """What was learned, as it is stored: `known`, if it is still that, or read anew."""
+    """What was learned, as it is stored: `known`, if it is still that, or read anew. Raises CorruptionError."""
     mark = feedback.mark(connection)
     if known is not None and known.shelf is shelf and known.mark == mark:
         return known
     found = Learned(shelf, mark)
-    for use in feedback.uses(connection, number, encoder=encoder_of(connection)) if any(mark) else ():
-        found.take_in(np.frombuffer(use.question, "<f4"), use.memories)
+    said = feedback.uses(connection, number, encoder=encoder_of(connection)) if any(mark) else []
+    try:
+        for use in said:
+            found.take_in(np.frombuffer(use.question, "<f4"), use.memories)
+    except ValueError as error:
+        raise CorruptionError(f"table feedback of the store is damaged: {error}") from error
     return found
 
 
@@ -52,7 +57,7 @@ def row_of(shelf: Shelf, memory: int) -> Row | None:
     slot = shelf.slot_of(memory)
     if slot and not shelf.has_vector.values[slot] and shelf.replies()[slot]:
         slot = int(shelf.answered()[slot])
-    return shelf.vectors.values[slot] if slot and shelf.has_vector.values[slot] else None
+    return shelf.vectors.row(slot) if slot and shelf.has_vector.values[slot] else None
 
 
 def encoder_of(connection: sqlite3.Connection) -> str:

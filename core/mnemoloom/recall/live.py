@@ -20,7 +20,7 @@ from mnemoloom.index.exact import unit_row
 from mnemoloom.lexical import Analyzer
 from mnemoloom.recall.learning import Learned, read_learned
 from mnemoloom.recall.shelf import LAYOUT, Shelf, ShelfEntry
-from mnemoloom.recall.sorting import Sorted, read_sorted
+from mnemoloom.recall.sorting import Sorted, read_sorted, recentre_topics
 from mnemoloom.recall.speakers import is_reply
 from mnemoloom.recall.using import Used, Uses
 from mnemoloom.records import Tier
@@ -136,6 +136,12 @@ class LiveShelf:
         with self._lock:
             if self._learned is not None:
                 self._learned.take_in(question, ids)
+
+    def recentre_topics(self, connection: sqlite3.Connection) -> int:
+        """Sort every memory again, as sleep does, within the caller's transaction; how many changed their topic."""
+        with self._lock:
+            shelf, number = self.current(connection), self.number(connection) or 0
+            return recentre_topics(connection, shelf, number, self._topics)
 
     def forget_sorted(self) -> None:
         """Read the topics anew when they are next needed."""

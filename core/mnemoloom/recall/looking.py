@@ -16,6 +16,7 @@ from mnemoloom.lexical import wording
 from mnemoloom.recall.confidence import Support, confidence
 from mnemoloom.recall.folding import Folds, fold
 from mnemoloom.recall.live import LiveShelf
+from mnemoloom.recall.narrowing import narrow
 from mnemoloom.recall.ranking import Ranking, rank
 from mnemoloom.recall.request import Prepared, Request
 from mnemoloom.recall.revising import UPDATE_POOL, revise
@@ -165,9 +166,13 @@ class View:
         if request.as_of is not None:
             allowed = allowed & (self.shelf.times.values <= request.as_of)
         if request.condition is not None:
-            mask = np.zeros(len(allowed), np.bool_)
-            mask[self.shelf.slots_of(matching_ids(self.connection, self.number, request.condition))] = True
-            allowed = allowed & mask
+            narrowed, left = narrow(self.shelf, request.condition)
+            if narrowed is not None:
+                allowed = allowed & narrowed
+            if left is not None and allowed.any():
+                mask = np.zeros(len(allowed), np.bool_)
+                mask[self.shelf.slots_of(matching_ids(self.connection, self.number, left))] = True
+                allowed = allowed & mask
         if request.topics is not None:
             with self.live.sorted(self.connection) as known:
                 allowed = allowed & known.mask(request.topics)

@@ -25,6 +25,7 @@ Mask = NDArray[np.bool_]
 Slots = NDArray[np.int64]
 Parts = dict[str, NDArray[np.floating[Any]]]
 
+_FEW = 8  # times the candidates: of no more memories that a filter allows, all are compared
 _MARGIN = 10  # memories of other speakers that are compared with those of the named one
 _ROUNDING = 1e-5  # of totals in float32; the order is decided in float64
 _MATCHING = 192  # candidates by everything else, beside them
@@ -95,7 +96,6 @@ def rank(
     active: what use adds to each slot, shape (slots,); None where it adds nothing.
     """
     eligible = shelf.eligible(cold=cold)
-    exact = exact or allowed is not eligible  # a filter could hide every candidate of the index
     scope = Scope(
         shelf=shelf,
         query=query,
@@ -130,14 +130,26 @@ def _echoes(shelf: Shelf, query: Query, profile: Profile) -> Slots | None:
 
 
 def _near(scope: Scope, vector: NDArray[np.float32] | None, limit: int, profile: Profile) -> Near | None:
-    """What the index finds near a query; None where every vector is to be compared."""
+    """What the index finds near a query; None where every vector is to be compared.
+
+    Scores are scaled by the best of all memories, so that a filter changes none: it adds candidates of its own.
+    """
     index = scope.shelf.index
     if vector is None or scope.shelf.vectors.width is None or len(scope.eligible) <= index.settings.exact_below:
         return None
-    useful = scope.encoded
+    useful, allowed = scope.encoded, scope.allowed
     if isinstance(profile, AssistantProfile):
-        useful = useful & ~scope.shelf.replies()
-    return index.near(vector, max(index.settings.candidates, 4 * limit), allowed=useful)
+        replies, answered = scope.shelf.replies(), scope.shelf.answered()
+        useful, allowed = useful & ~replies, allowed.copy()
+        allowed[answered[scope.allowed & replies]] = True  # a reply's score is that of the message it answers
+    count = max(index.settings.candidates, 4 * limit)
+    near = index.near(vector, count, allowed=useful)
+    if near is None or scope.allowed is scope.eligible:
+        return near
+    within = useful & allowed
+    few = np.count_nonzero(within) <= _FEW * count
+    own = Near.unseen(np.flatnonzero(within)) if few else index.near(vector, count, allowed=within)
+    return None if own is None else near.joined(own)
 
 
 def _weighted(scope: Scope, profile: WeightedProfile, limit: int) -> Ranking:

@@ -268,6 +268,14 @@ class Shelf:
         number = self._sessions.find(session)
         return 0 if number is None else int(self.ids.values[self._last_of_session.get(number, 0)])
 
+    def labelled_speakers(self) -> tuple[Labels, NDArray[np.int32]]:
+        """Speaker labels, and the number of each slot's."""
+        return self._speakers, self.speakers.values
+
+    def labelled_sessions(self) -> tuple[Labels, NDArray[np.int32]]:
+        """Session labels, and the number of each slot's."""
+        return self._sessions, self.sessions.values
+
     def replies(self) -> Mask:
         """Messages of an assistant. Shape (slots,)."""
         return self.derived("replies", self._flag_replies)
@@ -460,7 +468,8 @@ class Shelf:
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """Arrays and facts from which `from_state` makes an equal shelf, without the words of what is forgotten."""
         arrays: dict[str, NDArray[Any]] = {name: getattr(self, name).values for name in _COLUMNS}
-        arrays["vectors"] = self.vectors.values * self.alive.values[:, None]
+        arrays["vectors"] = self.vectors.take(np.arange(len(self.ids)))
+        arrays["vectors"][~self.alive.values] = 0.0
         for prefix, part in (
             ("p.", self.postings),
             ("c.", self.chunks),

@@ -17,7 +17,6 @@ from mnemoloom.art import (
     NONE,
     CentredConfig,
     CentredState,
-    Recentred,
     insert,
     recentre,
     remove,
@@ -26,6 +25,7 @@ from mnemoloom.art import (
 )
 from mnemoloom.recall.shelf import Shelf
 from mnemoloom.storage import topics
+from mnemoloom.storage.facts import read_facts
 
 __all__ = ["Sorted", "read_sorted", "recentre_topics"]
 
@@ -50,7 +50,7 @@ class Sorted:
         self._counted = (self.cells[:, 0] != NONE) & shelf.has_vector.values
         members = np.flatnonzero(self._counted)
         next_id = max(standing.next_id, int(self.cells[:, 0].max(initial=0)) + 1)
-        self.state = state_of(shelf.vectors.values[members], self.cells[members, 0], next_id=next_id, config=config)
+        self.state = state_of(shelf.vectors.take(members), self.cells[members, 0], next_id=next_id, config=config)
         self._mend()
 
     @property
@@ -72,12 +72,12 @@ class Sorted:
 
         Mean and prototypes are taken anew before and after, so that a store that was opened again sorts alike.
         """
-        slots, rows = self.waiting, self.shelf.vectors.values
-        if self.state.width != rows.shape[1]:
-            empty = CentredState(rows.shape[1])  # the first vector has come
+        slots, vectors = self.waiting, self.shelf.vectors
+        if self.state.width != (vectors.width or 0):
+            empty = CentredState(vectors.width or 0)  # the first vector has come
             empty.next_id = self.state.next_id
             self.state = empty
-        placed = insert(self.state, rows[slots], self._config)
+        placed = insert(self.state, vectors.take(slots), self._config)
         resume(self.state, self._config)
         room = len(self.shelf.ids)
         self.cells = np.concatenate((self.cells, np.full((room - len(self.cells), 2), NONE)))
@@ -109,7 +109,7 @@ class Sorted:
         kept = (self.shelf.alive.values & self.shelf.has_vector.values)[: len(self.cells)]
         gone = np.flatnonzero(self._counted & ~kept)
         if len(gone):
-            remove(self.state, self.shelf.vectors.values[gone], self.cells[gone, 0])
+            remove(self.state, self.shelf.vectors.take(gone), self.cells[gone, 0])
             self._counted[gone] = False
             resume(self.state, self._config)
             self._mend()
@@ -131,17 +131,23 @@ def read_sorted(
     return Sorted(shelf, topics.places(connection, number), standing, config)
 
 
-def recentre_topics(connection: sqlite3.Connection, shelf: Shelf, number: int, config: CentredConfig) -> Recentred:
-    """Sort every memory of a namespace again and write down where it went: the part of sleep that topics have.
+def recentre_topics(connection: sqlite3.Connection, shelf: Shelf, number: int, config: CentredConfig) -> int:
+    """Sort every memory of a namespace again and write down where it went; how many are now in another topic.
 
-    What stood before, for taking it back, is `topics.places(connection, number)`, to be given to `topics.place`.
+    That is the part of sleep that topics have. Where nobody has asked for topics, or nothing has changed since the last
+    such time, there is nothing to do. What stood before, for taking it back, is `topics.places(connection, number)`,
+    to be given to `topics.place`.
     """
-    standing = topics.standing(connection, number)
-    sorted_ = Sorted(shelf, topics.places(connection, number), standing, config)
+    before, encoder = topics.places(connection, number), read_facts(connection).encoder
+    known = Sorted(shelf, before, topics.standing(connection, number), config)
+    settled = topics.is_settled(connection, number, encoder=encoder)
+    if not len(before.memories) or (settled and not len(known.waiting)):
+        return 0
     slots = np.flatnonzero(shelf.alive.values & shelf.has_vector.values)
-    found = recentre(shelf.vectors.values[slots], sorted_.cells[slots, 0], next_id=sorted_.state.next_id, config=config)
-    changed = (found.cells != sorted_.cells[slots]).any(axis=1)
+    found = recentre(shelf.vectors.take(slots), known.cells[slots, 0], next_id=known.state.next_id, config=config)
+    changed = (found.cells != known.cells[slots]).any(axis=1)
     if changed.any():
         placed = topics.Places(shelf.ids.values[slots[changed]], found.cells[changed])
         topics.place(connection, number, placed, next_id=found.next_id)
-    return found
+    topics.settle(connection, number, encoder=encoder)
+    return found.moved

@@ -114,13 +114,14 @@ def describe_topics(store: Store, live: LiveShelf, *, k: int | None = None) -> T
     with store.reading() as connection, live.sorted(connection) as known:
         shelf, of_slots = known.shelf, known.of_slots()
         members = np.flatnonzero(of_slots >= 0)
-        ids, counts = np.unique(of_slots[members], return_counts=True)
-        largest = ids[np.lexsort((ids, -counts))][:k].tolist()
-        inside = {topic: members[of_slots[members] == topic] for topic in largest}
+        order = members[np.argsort(of_slots[members], kind="stable")]
+        ids, starts, counts = np.unique(of_slots[order], return_index=True, return_counts=True)
+        largest = np.lexsort((ids, -counts))[:k].tolist()
+        inside = {int(ids[i]): order[starts[i] : starts[i] + counts[i]] for i in largest}
         nearest = _nearest(known)
-        middles = {topic: nearest.get(topic, (int(inside[topic][0]), 0.0)) for topic in largest}
+        middles = {topic: nearest.get(topic, (int(inside[topic][0]), 0.0)) for topic in inside}
         terms = _terms(shelf, members, of_slots[members])
-        holders = {topic: _holders(shelf, terms.get(topic, ()), inside[topic]) for topic in largest}
+        holders = {topic: _holders(shelf, terms.get(topic, ()), inside[topic]) for topic in inside}
         read = {slot for found in holders.values() for slots in found.values() for slot in slots}
         records = _records(connection, live, shelf, read.union(slot for slot, _ in middles.values()))
         found = [
@@ -146,7 +147,7 @@ def _nearest(known: Sorted) -> dict[int, tuple[int, float]]:
     if not len(slots):
         return {}
     warm = ~shelf.cold.values[slots]
-    found = representatives(known.state, shelf.vectors.values[slots], known.cells[slots, 0], prefer=warm)
+    found = representatives(known.state, shelf.vectors.take(slots), known.cells[slots, 0], prefer=warm)
     return {topic: (int(slots[member]), coherence) for topic, (member, coherence) in found.items()}
 
 

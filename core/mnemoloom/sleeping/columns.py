@@ -94,7 +94,7 @@ def _sleepers(
     used = (noted.get(each.id, each.accessed) for each in standing)
     return Sleepers(
         ids=np.fromiter((each.id for each in standing), np.int64, n),
-        rows=shelf.vectors.values[slots] if vectors else np.zeros((n, 0), np.float32),
+        rows=shelf.vectors.take(slots) if vectors else np.zeros((n, 0), np.float32),
         speakers=shelf.speakers.values[slots].astype(np.int64) - 1,
         named=shelf.named()[slots],
         surprise=shelf.surprise.values[slots].astype(np.float64),

@@ -61,7 +61,10 @@ class Step:
     run: Callable[[Night], int]
 
 
-STEPS = (Step("orphans", lambda night: collect_payloads(night.connection, night.number)),)
+STEPS = (
+    Step("orphans", lambda night: collect_payloads(night.connection, night.number)),
+    Step("topics", lambda night: night.live.recentre_topics(night.connection)),
+)
 
 
 @dataclass(slots=True)

@@ -127,7 +127,8 @@ CREATE TABLE topics (
 CREATE TABLE sortings (
     namespace INTEGER PRIMARY KEY REFERENCES namespaces (id),
     next INTEGER NOT NULL,
-    version INTEGER NOT NULL
+    version INTEGER NOT NULL,
+    settled BLOB
 ) STRICT;
 ALTER TABLE usage ADD COLUMN active REAL NOT NULL DEFAULT 1;
 CREATE TABLE feedback (

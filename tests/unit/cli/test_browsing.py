@@ -28,7 +28,7 @@ def test_topics_are_shown_largest_first(run, ask, filled):
     assert cake["representative"]["text"] == TEXTS[3]
     assert (answer["statistics"]["categories"], answer["unsorted"]) == (2, 0)
     out = run("topics")[1]
-    assert "3 memories  1 cold  2026-03-01 to 2026-03-03" in out
+    assert "3 memories, 1 cold  2026-03-01 to 2026-03-03" in out
     assert "A cake for Otto." in out
 
 

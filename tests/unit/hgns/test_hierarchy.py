@@ -102,9 +102,19 @@ def test_an_unknown_choice_of_levels_is_refused() -> None:
         index_of(gaussian_rows(5, 8, seed=0)).search(gaussian_rows(1, 8, seed=1)[0], 3, levels=(1, 2))
 
 
-def test_a_query_of_another_width_is_refused() -> None:
+@pytest.mark.parametrize("count", [5, COUNT])
+def test_a_query_of_another_width_is_refused(count: int) -> None:
     with pytest.raises(DimensionMismatchError):
-        index_of(gaussian_rows(5, 8, seed=0)).search(gaussian_rows(1, 9, seed=1)[0], 3)
+        index_of(gaussian_rows(count, 8, seed=0)).search(gaussian_rows(1, 9, seed=1)[0], 3)
+
+
+@pytest.mark.parametrize("levels", LEVELS)
+def test_the_very_first_query_is_answered_in_full_whatever_the_levels(way: str, levels: tuple[int, ...]) -> None:
+    rows = encoded_rows(COUNT, 64, seed=29)
+    found = index_of(rows).search(rows[11], 10, levels=levels)
+    assert found.numbers[0] == 12
+    assert len(set(found.numbers.tolist())) == 10
+    assert not np.isnan(found.scores).any()
 
 
 def test_adding_one_at_a_time_equals_adding_at_once(way: str) -> None:
