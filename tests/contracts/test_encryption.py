@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 import mnemoloom
 from mnemoloom import Config, Draft, ManualClock, Memory, Tier, TokenVectors, where
+from mnemoloom.config import Gate
 from mnemoloom.embedders import HashingEmbedder
 from mnemoloom.errors import (
     ConfigError,
@@ -624,3 +625,83 @@ def test_every_statement_that_writes_to_an_encrypted_table_names_the_table_itsel
 
 def test_only_views_of_a_connection_decrypt_so_that_no_file_names_the_functions(written: Path) -> None:
     assert raw_all(written, "SELECT name FROM sqlite_schema WHERE type = 'view'") == []
+
+
+def learned(memory: Memory) -> list[Any]:
+    """What is told of by verbs that keep something of their own."""
+    ids = memory.remember_many(
+        Draft(
+            text=f"{CANARY}-text {i % 9} is about the {('boat', 'sea', 'dog')[i % 3]}.", speaker=f"{CANARY}-who{i % 2}"
+        )
+        for i in range(40)
+    )
+    memory.useful(ids[3], query=f"Which {CANARY}-text is about the boat?")
+    slept = memory.sleep()
+    found = memory.topics()
+    return [
+        [(topic.count, topic.keywords, topic.representative) for topic in found],
+        [(each.record, each.strength) for each in memory.related(ids[0])],
+        [memory.gated(each) for each in ids],
+        [(hit.id, hit.score, hit.parts, hit.repeats) for hit in memory.recall(f"{CANARY}-text boat", k=9)],
+        memory.short_term(None).ids(),
+        slept.changes,
+        [memory.topic_of(each) for each in ids],
+    ]
+
+
+def test_what_it_learns_is_the_same_and_encrypted_too(tmp_path: Path) -> None:
+    told, config = [], Config(token_width=8, gate=Gate(budget=0.8))
+    for name, encryption_key in (("plain", None), ("encrypted", KEY)):
+        settings_ = SETTINGS | {"config": config, "clock": ManualClock(1e9), "encryption_key": encryption_key}
+        with Memory.open(tmp_path / name, **settings_) as memory:
+            told.append(learned(memory))
+            assert memory.verify().ok
+            tables = raw_all(tmp_path / name, "SELECT (SELECT count(*) FROM gates), (SELECT count(*) FROM feedback)")
+            assert tables == [(2, 1)]
+        names = found_in(tmp_path / name)
+        assert names >= {"text", "who", "label"} if encryption_key is None else names == set()
+        with Memory.open(tmp_path / name, **settings_) as memory:
+            memory.remember(f"{CANARY}-text again.", speaker=f"{CANARY}-who1")  # the gate goes on
+            memory.erase({"speaker": f"{CANARY}-who1"})
+            assert raw(tmp_path / name, "SELECT count(*) FROM gates") == 1
+            if encryption_key is not None:
+                assert memory.destroy_key().count > 0
+                left = ("gates", "feedback", "topics", "sortings", "calls", "memories", "payloads", "sleeps")
+                assert [raw(tmp_path / name, f"SELECT count(*) FROM {table}") for table in left] == [0] * len(left)
+                assert memory.verify().ok
+    assert told[0] == told[1]
+
+
+def test_a_plain_store_that_has_learned_is_encrypted_in_place(folder: Path) -> None:
+    settings_ = SETTINGS | {"config": Config(token_width=8, gate=Gate(budget=0.8)), "clock": ManualClock(1e9)}
+    with Memory.open(folder, **settings_) as memory:
+        learned(memory)
+    with Memory.open(folder, encryption_key=KEY, encrypt=True, **settings_) as memory:
+        assert found_in(folder) == set()
+        assert memory.verify().ok
+        memory.remember(f"{CANARY}-text again.", speaker=f"{CANARY}-who1")
+        assert raw(folder, "SELECT count(*) FROM gates") == 2
+        assert "feedback" in memory.recall(f"Which {CANARY}-text is about the boat?")[0].parts
+
+
+def test_evidence_is_what_it_is_in_a_plain_store(folder: Path) -> None:
+    with Memory.open(folder, encryption_key=KEY, key=b"0123456789abcdef") as memory:
+        first = memory.remember("One.", ttl=3600)
+        seal = memory.seal()
+        proof = memory.prove(first, seal)
+        assert proof.holds(seal)
+        assert (proof.text, type(proof.field("expires"))) == ("One.", int)
+        memory.rekey(b"fedcba9876543210")
+        report = memory.verify(past_keys=[b"0123456789abcdef"])
+        assert (report.ok, report.level) == (True, "keyed")
+
+
+def test_whoever_writes_without_the_keys_is_refused(written: Path) -> None:
+    with closing(sqlite3.connect(written / "store.db")) as connection:
+        for statement in (
+            "INSERT INTO memories SELECT 99, namespace, payload, NULL, 'Ann', 's', time, '{}', tier, pinned, created, "
+            "NULL, 'user', surprise, salt, NULL FROM memories WHERE id = 1",
+            "INSERT INTO payloads VALUES (99, 1, randomblob(32), x'', 'In the clear.', NULL, NULL, NULL)",
+        ):
+            with pytest.raises(sqlite3.IntegrityError, match="this store is encrypted"):
+                connection.execute(statement)
