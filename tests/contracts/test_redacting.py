@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -95,3 +96,13 @@ def test_what_a_hook_returns_must_be_a_text(made: Any, error: type[Exception], o
 def test_a_hook_that_cannot_be_called_is_refused() -> None:
     with pytest.raises(ConfigError, match="redact"):
         Config(redact="email")  # type: ignore[arg-type]
+
+
+def test_a_text_can_be_redacted_without_being_stored(open_memory: OpenMemory) -> None:
+    memory = open_memory(":memory:", config=REDACTING)
+    assert (
+        memory.redact(f"Write to {CANARY}.")
+        == asyncio.run(memory.aredact(f"Write to {CANARY}."))
+        == "Write to [email]."
+    )
+    assert len(memory) == 0

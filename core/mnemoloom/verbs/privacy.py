@@ -1,7 +1,8 @@
-"""Verbs of privacy: purge, rewrap, destroy_key."""
+"""Verbs of privacy: purge, redact, rewrap, destroy_key."""
 
 from __future__ import annotations
 
+from mnemoloom.drafts import check_text
 from mnemoloom.errors import EncryptionKeyError
 from mnemoloom.records import Erased
 from mnemoloom.storage.ciphers import check_encryption_key
@@ -12,7 +13,7 @@ __all__ = ["PrivacyVerbs"]
 
 
 class PrivacyVerbs(Handle):
-    """Verbs of privacy: purge, rewrap, destroy_key."""
+    """Verbs of privacy: purge, redact, rewrap, destroy_key."""
 
     def purge(self) -> Erased:
         """Erase the memories of this namespace whose time is over; the next write would do so, too.
@@ -24,6 +25,13 @@ class PrivacyVerbs(Handle):
 
     async def apurge(self) -> Erased:
         return await self._run(self.purge)
+
+    def redact(self, text: str) -> str:
+        """A text as `Config.redact` makes it before it is stored, encoded or asked. Raises TextError."""
+        return check_text(text, config=self._opened.config, name="text")
+
+    async def aredact(self, text: str) -> str:
+        return await self._run(self.redact, text)
 
     @property
     def encrypted(self) -> bool:
