@@ -64,14 +64,19 @@ def verify_store(
     store: str,
     keys: Iterable[bytes] = (),
     seal: Seal | None = None,
+    closed: bool = False,
 ) -> VerifyReport:
-    """Check database pages, the chain of the log, its signatures as far as keys are given, and every memory."""
+    """Check database pages, the chain of the log, its signatures as far as keys are given, and every memory.
+
+    closed: the store is encrypted and its key is not at hand, and memories are only counted.
+    """
     chain = _Chain(store, {key_mark(key, store): key for key in keys}, seal)
     pages = _pages(connection)
     signed = connection.execute("SELECT EXISTS (SELECT 1 FROM tags)").fetchone()[0]
     chain.follow(connection.execute(_LOG if signed else _UNSIGNED_LOG))
     chain.end(connection)
-    broken, wrong = chain.broken, _wrong_memories(connection, chain.items, store)
+    broken = chain.broken
+    wrong = _strange_memories(connection, chain.items) if closed else _wrong_memories(connection, chain.items, store)
     problem = (
         pages
         or (broken.problem if broken else None)
@@ -220,12 +225,21 @@ def _wrong_memories(connection: sqlite3.Connection, items: dict[int, bytes], sto
         elif items.get(memory) != item:
             wrong[memory] = f"memory {memory} is not {'what was logged' if memory in items else 'in the log'}"
     if found != items.keys():
-        living = {row[0] for row in connection.execute("SELECT id FROM memories NOT INDEXED")}
+        living = {row[0] for row in connection.execute("SELECT id FROM main.memories NOT INDEXED")}
         for memory in (items.keys() | living) - found:
             wrong[memory] = f"memory {memory} is in the log, but gone"
             if memory in living:
                 wrong[memory] = f"memory {memory} has lost its text or namespace"
     return dict(sorted(wrong.items()))
+
+
+def _strange_memories(connection: sqlite3.Connection, items: dict[int, bytes]) -> dict[int, str]:
+    """Memories that are not in the log, or in the log alone, by rising id."""
+    living = {row[0] for row in connection.execute("SELECT id FROM main.memories NOT INDEXED")}
+    return {
+        memory: f"memory {memory} is {'not in the log' if memory in living else 'in the log, but gone'}"
+        for memory in sorted(living ^ items.keys())
+    }
 
 
 def _standing(connection: sqlite3.Connection, chain: _Chain) -> str | None:
