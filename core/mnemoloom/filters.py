@@ -104,6 +104,7 @@ _FIELDS: Final[Mapping[str, _Kind]] = {
     "pinned": _Kind.FLAG,
     "source": _Kind.TEXT,
     "trust": _Kind.TEXT,
+    "expires": _Kind.TIME,
 }
 _OPERATORS: Final[Mapping[_Kind, frozenset[Op]]] = {
     _Kind.INTEGER: _SAME | _ORDER.keys(),
@@ -252,7 +253,8 @@ class Where:
         return hash(self.path)
 
     def _refuse(self, sign: str, method: str, other: object) -> NoReturn:
-        raise FilterError(f"filter on {_named(self.path)}: {sign} makes no filter; use .{method}({_brief(other)})")
+        shown = _brief(other) if isinstance(other, (int, float)) else "…"
+        raise FilterError(f"filter on {_named(self.path)}: {sign} makes no filter; use .{method}({shown})")
 
     def eq(self, value: Scalar) -> Compare:
         return Compare(self.path, Op.EQ, value)
@@ -381,7 +383,7 @@ def matches(condition: Filter | None, view: Mapping[str, Any]) -> bool:
 
     Parameters
     ----------
-    view: the record's fields by name; `time` and `created` in integer milliseconds since 1970, `metadata`
+    view: the record's fields by name; `time`, `created` and `expires` in integer milliseconds since 1970, `metadata`
         as the JSON object it was stored as. A field left out counts as null.
     """
     if condition is None:
@@ -493,23 +495,33 @@ def _checked_op(op: object, path: tuple[str, ...]) -> Op:
     return known
 
 
+def _told(value: object) -> str:
+    """What an operand is, without what it says: it may be private."""
+    if value is None or isinstance(value, (bool, float)):
+        return repr(value)
+    if isinstance(value, int):
+        return _brief(value) if value.bit_length() < 256 else f"an integer of {value.bit_length()} bits"
+    kind = type(value).__name__
+    return f"a {kind} of length {len(value)}" if isinstance(value, Collection) else f"a {kind}"
+
+
 def _checked_operand(path: tuple[str, ...], op: Op, value: object) -> object:
     name, kind = f"{_named(path)}: ${op}", _FIELDS.get(path[0], _Kind.JSON)
     if op is Op.EXISTS:
         if not isinstance(value, bool):
-            raise FilterError(f"filter on {name} takes True or False; got {_brief(value)}")
+            raise FilterError(f"filter on {name} takes True or False; got {_told(value)}")
         return value
     if op in _LISTS:
         return tuple(_checked_scalar(name, kind, each) for each in _checked_list(name, value))
     if isinstance(value, Mapping):
-        raise FilterError(f"filter on {name} cannot compare with an object; name a key inside it; got {_brief(value)}")
+        raise FilterError(f"filter on {name} cannot compare with an object; name a key inside it; got {_told(value)}")
     if isinstance(value, Collection) and not isinstance(value, (str, bytes)):
         raise FilterError(
-            f'filter on {name} takes one value; for any of several, use {{"$in": […]}}; got {_brief(value)}'
+            f'filter on {name} takes one value; for any of several, use {{"$in": […]}}; got {_told(value)}'
         )
     operand = _checked_scalar(name, kind, value)
     if op in _ORDER and (operand is None or isinstance(operand, bool)):
-        raise FilterError(f"filter on {name} takes a number or a string; got {value!r}")
+        raise FilterError(f"filter on {name} takes a number or a string; got {_told(value)}")
     if op is Op.CONTAINS and kind is _Kind.TEXT and operand is None:
         raise FilterError(f"filter on {name} takes a string; got None")
     return operand
@@ -517,7 +529,7 @@ def _checked_operand(path: tuple[str, ...], op: Op, value: object) -> object:
 
 def _checked_list(name: str, values: object) -> Collection[Any]:
     if not isinstance(values, Collection) or isinstance(values, (str, bytes, Mapping)):
-        raise FilterError(f"filter on {name} takes a list of values; got {_brief(values)}")
+        raise FilterError(f"filter on {name} takes a list of values; got {_told(values)}")
     if len(values) > _MAX_VALUES:
         raise FilterError(f"filter on {name} takes at most {_MAX_VALUES} values; got {len(values)}")
     return values
@@ -536,7 +548,7 @@ def _checked_scalar(name: str, kind: _Kind, value: object) -> str | int | float 
         return value if value is None else _checked_text(name, value)
     if kind is _Kind.JSON and (value is None or isinstance(value, (str, bool, int, float))):
         return _checked_json(name, value)
-    raise FilterError(f"filter on {name} takes {kind.value}; got {_brief(value)} ({type(value).__name__})")
+    raise FilterError(f"filter on {name} takes {kind.value}; got {_told(value)}")
 
 
 def _checked_json(name: str, value: str | float | bool | None) -> str | int | float | None:
@@ -547,7 +559,7 @@ def _checked_json(name: str, value: str | float | bool | None) -> str | int | fl
     if isinstance(value, int):
         return _checked_integer(name, value)
     if not math.isfinite(value):
-        raise FilterError(f"filter on {name} takes a finite number; got {value!r}")
+        raise FilterError(f"filter on {name} takes a finite number; got {_told(value)}")
     return float(value)
 
 
@@ -561,16 +573,16 @@ def _checked_time(name: str, value: object) -> int:
     try:
         return _checked_integer(name, to_millis(value))  # type: ignore[arg-type]  # it says what it cannot read
     except (ValueError, TypeError, OverflowError, OSError) as error:
-        raise FilterError(f"filter on {name} takes {_Kind.TIME.value}; got {_brief(value)}") from error
+        raise FilterError(f"filter on {name} takes {_Kind.TIME.value}; got {_told(value)}") from error
 
 
 def _checked_text(name: str, value: str) -> str:
     if "\0" in value:
-        raise FilterError(f"filter on {name}: a string must not hold NUL; got {_brief(value)}")
+        raise FilterError(f"filter on {name}: a string must not hold NUL; got {_told(value)}")
     try:
         size = len(value.encode())
     except UnicodeEncodeError as error:
-        raise FilterError(f"filter on {name}: a string must not hold a lone surrogate; got {_brief(value)}") from error
+        raise FilterError(f"filter on {name}: a string must not hold a lone surrogate; got {_told(value)}") from error
     if size > _MAX_TEXT:
         raise FilterError(f"filter on {name}: a string must have at most {_MAX_TEXT} bytes of UTF-8; got {size}")
     return str.__str__(value)
@@ -582,7 +594,7 @@ def _flattened(kind: type[_Combinable], parts: Iterable[Filter]) -> tuple[Filter
     steps = 0
     for part in parts:
         if not isinstance(part, Filter):
-            raise FilterError(f"{kind.__name__} joins filters; got {_brief(part)} ({type(part).__name__})")
+            raise FilterError(f"{kind.__name__} joins filters; got {_told(part)}")
         steps += part.steps
         if steps > _MAX_STEPS:
             raise FilterError(f"a filter must name at most {_MAX_STEPS} path segments in all its comparisons")
@@ -608,7 +620,7 @@ def _parsed(value: object, level: int) -> Filter:
     if isinstance(value, Filter):
         return value
     if not isinstance(value, Mapping) or not value:
-        raise FilterError(f"a filter must be a dict with at least one condition; got {_brief(value)}")
+        raise FilterError(f"a filter must be a dict with at least one condition; got {_told(value)}")
     if level > _MAX_DEPTH:
         raise FilterError(f"filters nest at most {_MAX_DEPTH} deep; this one goes deeper")
     return _joined(And, _entries(value, level))
@@ -618,7 +630,7 @@ def _entries(conditions: Mapping[Any, Any], level: int) -> Iterator[Filter]:
     for key, value in conditions.items():
         if key in ("$and", "$or"):
             if not isinstance(value, (list, tuple)) or not 0 < len(value) <= _MAX_VALUES:
-                raise FilterError(f"{key} takes a list of 1 to {_MAX_VALUES} filters; got {_brief(value)}")
+                raise FilterError(f"{key} takes a list of 1 to {_MAX_VALUES} filters; got {_told(value)}")
             yield _joined(And if key == "$and" else Or, (_parsed(part, level + 1) for part in value))
         elif key == "$not":
             yield Not(_parsed(value, level + 1))

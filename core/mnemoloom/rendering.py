@@ -13,6 +13,7 @@ import re
 import secrets
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from mnemoloom.errors import ValidationError
 from mnemoloom.records import Hit, Record
@@ -98,7 +99,7 @@ def fitting(
     count = count_tokens or estimated_tokens
     left = math.inf if tokens is None else tokens - count(_FENCE_LINES)
     chosen: dict[int, Record] = {}
-    for hit in hits if repeats else _told_once(list(hits)):
+    for hit in _every_telling(hits) if repeats else _told_once(list(hits)):
         for passage in ((*hit.before, hit.record, *hit.after), (hit.record,)):
             new = _unseen(passage, chosen)
             cost = 0 if tokens is None else sum(count(_line(record) + "\n") for record in new)
@@ -114,9 +115,16 @@ def estimated_tokens(text: str) -> int:
     return math.ceil(len(text.encode("utf-8", "surrogatepass")) / _BYTES_A_TOKEN)
 
 
+def _every_telling(hits: Iterable[Hit]) -> Iterator[Hit]:
+    """The hits, each before those that it stands for."""
+    for hit in hits:
+        yield hit
+        yield from (replace(hit, record=record, before=(), after=(), repeats=()) for record in hit.repeats)
+
+
 def _told_once(hits: Sequence[Hit]) -> Iterator[Hit]:
     last: dict[tuple[str | None, str], Hit] = {}
-    for hit in hits:
+    for hit in _every_telling(hits):
         known = last.setdefault(_telling(hit), hit)
         if hit.record.time > known.record.time:
             last[_telling(hit)] = hit

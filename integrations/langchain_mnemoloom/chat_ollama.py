@@ -17,7 +17,7 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from mnemoloom.embedders.bounded_http import AsyncBoundedTransport, BoundedTransport
 from mnemoloom.embedders.chat_errors import broken_off, chat_errors
 from mnemoloom.embedders.endpoint import Endpoint, endpoint
-from mnemoloom.embedders.ollama_client import connection
+from mnemoloom.embedders.ollama_client import chat_breaker, connection
 from mnemoloom.errors import ConfigError, require
 
 require("langchain_ollama", extra="langchain-ollama")
@@ -115,7 +115,7 @@ def ollama_chat_model(
     allow_remote: bool = False,
     **options: Any,  # noqa: ANN401 - those of ChatOllama
 ) -> CheckedChatOllama:
-    """A chat model of an Ollama server.
+    """A chat model of an Ollama server. After five failures in a row nothing is sent to it for ten seconds.
 
     Parameters
     ----------
@@ -139,12 +139,13 @@ def ollama_chat_model(
     if unknown := sorted(set(options) - set(ChatOllama.model_fields) | set(options) & _OURS):
         raise ConfigError(f"ChatOllama has no option {unknown[0]!r} that can be set here")
     server = endpoint(host, allow_remote=allow_remote)
+    bounds: dict[str, Any] = {"max_bytes": LONGEST_ANSWER, "seconds": timeout, "breaker": chat_breaker()}
     return CheckedChatOllama(
         model=model,
         base_url=server.url,
         client_kwargs=connection(server, patience=patience),
-        sync_client_kwargs={"transport": BoundedTransport(max_bytes=LONGEST_ANSWER, seconds=timeout)},
-        async_client_kwargs={"transport": AsyncBoundedTransport(max_bytes=LONGEST_ANSWER, seconds=timeout)},
+        sync_client_kwargs={"transport": BoundedTransport(**bounds)},
+        async_client_kwargs={"transport": AsyncBoundedTransport(**bounds)},
         **options,
     )
 

@@ -6,8 +6,8 @@
 The vectors are those of the file, stretched as vectors.py says if they are fewer than N, or seeded groups without a
 file. Without a file of queries 300 rows are held out. They are searched where they lie on disk, mapped; the codes are
 written to a cache file and read back, as a store does, so that level 1 is mapped, too. Every query is timed in turn
-with every index before the next query comes, so that a slow minute slows all of them; times are the thread's own. The graphs get the smallest ef
-that reaches a recall of .997 (HNSWFlat) and .999 (hnswlib), found on the same queries.
+with every index before the next query comes, so that a slow minute slows all of them; times are the thread's own.
+The graphs get the smallest ef that reaches a recall of .997 (HNSWFlat) and .999 (hnswlib), found on the same queries.
 """
 
 from __future__ import annotations

@@ -6,7 +6,9 @@ The clock is set to a day after the last turn, moved on by the days of silence, 
 it does by default. Figures are recall@10 over turns (adversarial probes aside), strict: a turn that another one stands
 for is not found, although the hit carries it. `changed` is how many probes came out differently. --settings also
 measures policies that do more, each on a store of its own, slept once.
-`forgetting`: half of the turns are forgotten at random, and the files before and after the next sleep are compared.
+`versions`: made-up facts that change (changing_facts.py), hit@1 and hit@5 of the right version before sleep, after it,
+and after one that merges by the cosine alone. `forgetting`: half of the turns are forgotten at random, and the files
+before and after the next sleep are compared.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from changing_facts import changing_facts, small_talk
 from probes import Conversation, Probe, encoder_named, fill, measures, read_conversations
 from tqdm import tqdm
 
@@ -31,15 +34,17 @@ CYCLES = (1, 5, 20)
 IDLE_DAYS = (0, 30, 365)
 DAY = 86_400.0
 SETTINGS = {
-    "duplicates .92 by cosine alone": SleepConfig(same_words=False),
-    "duplicates .85 by cosine alone": SleepConfig(same_words=False, duplicates=0.85),
-    "duplicates .80 by cosine alone": SleepConfig(same_words=False, duplicates=0.8),
-    "duplicates .70 by cosine alone": SleepConfig(same_words=False, duplicates=0.7),
+    "the same words": SleepConfig(alike="words"),
+    "cosine alone": SleepConfig(alike="cosine"),
+    "cosine .85": SleepConfig(alike="cosine", duplicates=0.85),
+    "cosine .80": SleepConfig(alike="cosine", duplicates=0.8),
+    "cosine .70": SleepConfig(alike="cosine", duplicates=0.7),
     "cold_share .05": SleepConfig(cold_share=0.05),
     "cold_share .10": SleepConfig(cold_share=0.1),
     "cold_share .20": SleepConfig(cold_share=0.2),
     "cold_share .30": SleepConfig(cold_share=0.3),
 }
+VERSIONS = {"before": None, "default": SleepConfig(), "cosine alone": SleepConfig(alike="cosine")}
 Found = dict[str, list[float]]
 Open = Callable[[], tuple[Memory, ManualClock]]
 
@@ -122,6 +127,25 @@ def forgetting(conversation: Conversation, fresh: Open, *, seed: int) -> dict[st
     return {"full": full, "after_forgetting_half": after}
 
 
+def versions(encoder: Embedder | None, *, seed: int) -> dict[str, dict[str, float]]:
+    """hit@1 and hit@5 of the right version of a fact, by what the store did before."""
+    facts, told = changing_facts(60, seed=seed)
+    drafts = sorted([*told, *small_talk(600, seed=seed + 1)], key=lambda draft: str(draft.time))
+    report = {}
+    for name, policy in VERSIONS.items():
+        with Memory.open(":memory:", embedder=encoder) as memory:
+            memory.remember_many(drafts)
+            merged = memory.sleep(policy=policy).counts()["merged"] if policy else 0
+            found = []
+            for fact in facts:
+                for question, right in ((fact.current, -1), (fact.first, 0), (fact.plain, -1)):
+                    ranked = [hit.external_id for hit in memory.recall(question, k=5, update=False)]
+                    found.append((ranked[:1] == [fact.versions[right]], fact.versions[right] in ranked))
+            first, among = np.mean(found, axis=0).round(4).tolist()
+            report[name] = {"hit@1": first, "hit@5": among, "merged": merged}
+    return report
+
+
 def run(
     conversations: Sequence[Conversation], encoder: Embedder | None, *, with_settings: bool, quiet: bool
 ) -> dict[str, Any]:
@@ -163,6 +187,7 @@ def run(
         "merged": round(sum(row["merged"] for row in slept) / turns, 4),
         "seconds_per_1000_memories": round(1000 * sum(row["seconds"] for row in slept) / turns, 3),
         "bytes": {name: int(sum(row[name] for row in slept)) for name in ("bytes_before", "bytes_after")},
+        "versions": versions(encoder, seed=0),
         "forgetting": {name: sum(row[name] for row in sizes) for name in sizes[0]},
     }
 
@@ -208,7 +233,7 @@ def main() -> None:
             f"{name:32}{row['recall@10']:.4f}  {row['points']:+.2f} {row['interval']}"
             f"  changed {row['changed']}{touched}"
         )
-    rest = {name: report[name] for name in ("merged", "seconds_per_1000_memories", "bytes", "forgetting")}
+    rest = {name: report[name] for name in ("merged", "seconds_per_1000_memories", "bytes", "versions", "forgetting")}
     print(json.dumps(rest))
 
 

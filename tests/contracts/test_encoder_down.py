@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -275,3 +277,16 @@ def test_whatever_befalls_an_ollama_server_recall_answers_in_time_and_says_so(
         assert time.monotonic() - begun < 2.5
         assert found.degraded
         assert found[0].id == 1
+
+
+if hasattr(os, "fork"):
+
+    def test_a_child_after_fork_has_threads_of_its_own(embedder: Failing) -> None:
+        careful = guarded(embedder)
+        careful.embed(["a"])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of forking a process that has threads
+            child = os.fork()
+        if child == 0:
+            os._exit(0 if careful.embed(["b"]).shape == (1, 64) else 1)
+        assert os.waitpid(child, 0)[1] == 0

@@ -283,7 +283,7 @@ def test_a_failed_call_leaves_either_kind_of_store_as_it_was(either: Memory) -> 
 
 
 def test_a_store_of_the_first_format_is_brought_up_to_date_by_a_writer_alone(small: Path) -> None:
-    sleep = ("TABLE pruned", "TABLE merged", "TABLE sleep_moves", "TABLE sleeps")
+    sleep = ("TABLE pruned", "TABLE merged", "TABLE sleep_topics", "TABLE sleep_moves", "TABLE sleeps")
     for later in (
         "TABLE quarantine",
         "TABLE calls",

@@ -241,3 +241,31 @@ def test_quarantine_and_lineage_cannot_be_changed_on_disk_unnoticed(
         connection.execute(change)
     connection.close()
     assert open_memory(folder).verify().problem == problem
+
+
+# -- beside the other views of a memory --------------------------------------------------------------------
+
+
+def test_topics_relations_short_term_memory_and_sleep_do_not_see_the_quarantined(
+    open_memory: OpenMemory, hashing: HashingEmbedder
+) -> None:
+    memory = open_memory(":memory:", embedder=hashing)
+    hidden = set(poisoned(memory))
+    copy = memory.remember("Ann plays the violin.", source="web/eve", session="one", speaker="Ann", time="2026-05-09")
+    memory.sleep()
+    memory.topics()
+    assert memory.quarantine(source="web/eve") == 3
+    hidden.add(copy)
+    memory.sleep()
+    found = memory.topics()
+    assert sum(topic.count for topic in found) == len(memory) == 3
+    for each in memory.records():
+        assert not hidden & {other.id for other in memory.repeats(each.id)}
+        assert not hidden & {other.record.id for other in memory.related(each.id, k=20)}
+    assert not hidden & {record.id for record in memory.short_term("one")}
+    assert memory.recall("Who plays the violin?")[0].text == "Ann plays the violin."
+    assert memory.verify().ok
+    memory.release(source="web/eve")
+    memory.sleep()
+    assert sum(topic.count for topic in memory.topics()) == len(memory) == 6
+    assert memory.verify().ok

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from mnemoloom import ManualClock, Memory, PrunePolicy, SleepConfig, SleepReport, Tier, where
+from mnemoloom import Config, Gate, ManualClock, Memory, PrunePolicy, SleepConfig, SleepReport, Tier, where
 from mnemoloom.embedders import HashingEmbedder
 from mnemoloom.errors import (
     ConfigError,
     ReadOnlyError,
+    StorageFailure,
     StoreClosedError,
     UnknownMemoryError,
     UnknownSleepError,
@@ -118,7 +119,7 @@ def test_versions_of_a_fact_are_not_repetitions_however_near_their_vectors(memor
     memory.remember("She moved to Oslo.", speaker="Ann", vector=row)
     assert memory.sleep().changes == ()
     # by the cosine alone they are one; the update rule still keeps what contradicts apart
-    assert memory.sleep(policy=SleepConfig(same_words=False)).counts()["merged"] == 3
+    assert memory.sleep(policy=SleepConfig(alike="cosine")).counts()["merged"] == 3
     found = [hit.text for hit in memory.recall("How many chickens does Bodil have now?", k=5)]
     assert found[0] == "Bodil has 26 chickens."
     assert "Bodil has 4 chickens." in found
@@ -464,6 +465,19 @@ def test_files_shrink_after_forgetting_and_a_reader_of_the_older_state_is_waited
         assert len(memory) == 300
 
 
+def test_a_disk_too_full_to_shrink_the_files_is_told_and_takes_back_nothing(
+    full: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(store: Any) -> bool:
+        raise StorageFailure("database or disk is full")
+
+    monkeypatch.setattr("mnemoloom.sleeping.cycle.compact", refused)
+    report = full.sleep(policy=DULL)
+    assert report.not_compacted == "database or disk is full"
+    assert [slept.id for slept in full.sleeps()] == [report.id]
+    assert full.verify().ok
+
+
 def test_erasing_leaves_nothing_of_a_memory_in_the_journal_of_sleep(
     full: Memory, folder: Path, clock: ManualClock
 ) -> None:
@@ -527,6 +541,7 @@ def test_a_sleep_in_the_background_tells_how_far_it_is_and_gives_the_report(full
     assert task.progress == told[-1] == (len(expected) + len(STEPS) + 1,) * 2
     task.cancel()
     assert task.result() is report
+    assert full._opened._closing == []
 
 
 def test_a_cancelled_sleep_has_changed_nothing(full: Memory) -> None:
@@ -585,6 +600,10 @@ def test_the_async_twins_sleep_list_and_undo(hashing: HashingEmbedder) -> None:
             assert change.id in [record.id for record in await memory.arepeats(change.id)]
             undone = await memory.aundo_sleep(report.id or 0)
             assert undone.separated == report.counts()["merged"]
+            task = memory.sleep_in_background(policy=DULL)
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(task, 0.0)  # stops the waiting, not the sleep
+            assert (await task).changes == report.changes
 
     asyncio.run(main())
 
@@ -614,3 +633,38 @@ def test_an_assistants_memories_never_go_cold_but_its_users_repetitions_are_foun
     )
     report = memory.sleep(policy=SleepConfig(cold_share=0.9))
     assert report.counts() == {"merged": 2, "to_cold": 0, "to_long_term": 0, "forgotten": 0}
+
+
+# -- topics ---------------------------------------------------------------------------------------------
+
+
+def test_sleep_sorts_topics_anew_once_and_its_undoing_puts_every_memory_back(memory: Memory) -> None:
+    rng = np.random.default_rng(5)
+    middles = rng.standard_normal((6, 64))
+    for i in range(90):
+        memory.remember(f"Turn {i}.", speaker="Ann", vector=middles[rng.integers(6)] + 0.6 * rng.standard_normal(64))
+    assert memory.sleep().id is None  # nobody has asked for topics yet
+    memory.topics()
+    before = [memory.topic_of(i) for i in range(1, 91)]
+    for i in range(90, 100):
+        memory.remember(f"Turn {i}.", speaker="Ann", vector=middles[0] + 0.6 * rng.standard_normal(64))
+    report = memory.sleep()
+    assert report.changes == ()
+    assert report.id is not None
+    after = [memory.topic_of(i) for i in range(1, 101)]
+    assert None not in after
+    again = memory.sleep()
+    assert (again.id, again.steps["topics"]) == (None, 0)
+    assert [memory.topic_of(i) for i in range(1, 101)] == after
+    assert memory.undo_sleep(report.id).steps["topics"] >= max(10, report.steps["topics"])
+    assert [memory.topic_of(i) for i in range(1, 91)] == before
+    assert memory.verify().ok
+
+
+def test_what_the_write_gate_dropped_comes_back_when_it_is_used(folder: Path, clock: ManualClock) -> None:
+    with Memory.open(folder, clock=clock, config=Config(gate=Gate(budget=0.6))) as memory:
+        memory.remember_many(talk())
+        cold = [record.id for record in memory.records(where("tier").eq("cold"))]
+        assert len(cold) > 3
+        assert [hit.id for hit in memory.recall("hiking boxes", tier="cold", where=where("id").eq(cold[0]))] == cold[:1]
+        assert ids_of(memory.sleep(), "to_long_term") == cold[:1]

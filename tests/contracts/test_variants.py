@@ -125,6 +125,14 @@ def test_the_neural_memory_asks_its_own_question(told: Memory) -> None:
         assert {hit.id: hit.score for hit in asked} != {hit.id: hit.score for hit in plain}
 
 
+def test_hits_of_a_variant_tell_their_cosine_with_the_question_that_was_asked(told: Memory) -> None:
+    plain = {hit.id: hit.score_l0 for hit in told.recall(QUESTION, 9)}
+    for variant in ("mac", "mag", "mal"):
+        asked = {hit.id: hit.score_l0 for hit in ask(told, variant)}
+        assert all(isinstance(cosine, float) for cosine in asked.values())
+        assert any(abs(cosine - plain[each]) > 1e-3 for each, cosine in asked.items() if each in plain)
+
+
 def test_it_has_read_the_same_however_the_turns_came(folder: Path, open_memory: OpenMemory) -> None:
     encoder = HashingEmbedder(64)
     drafts = [{"text": text, "session": session, "speaker": "Ann"} for text, session in TURNS]

@@ -6,6 +6,7 @@ import asyncio
 import random
 import sqlite3
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -198,6 +199,24 @@ def test_an_erased_speaker_leaves_no_gate_behind(folder: Path) -> None:
         assert not [path for path in folder.rglob("*") if path.is_file() and b"xyzzy" in path.read_bytes()]
         new = memory.remember_many(talk(40, ("Ann", "Cem")))
         assert memory.gated(new[1]).reason == "first turns"
+
+
+def test_threads_that_write_at_once_show_every_turn_to_the_gate_once(folder: Path) -> None:
+    with Memory.open(folder, config=GATED) as memory:
+        parts = [talk(50, ("Ann",), seed=seed) for seed in range(4)]
+
+        def say(turns: list[dict[str, Any]]) -> None:
+            for turn in turns:
+                memory.remember_many([turn])
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(say, parts))
+        counted = memory.stats().gated
+        assert (sum(counted.values()), counted["first turns"]) == (200, 16)
+        assert counted["expected"] == memory.stats().tiers["cold"]
+        with memory._opened.store.reading() as connection:
+            [seen_turns, *_] = gates.gate_of(connection, 1, "Ann")
+        assert seen_turns == 200
 
 
 def test_what_is_in_quarantine_is_not_counted(open_memory: OpenMemory) -> None:

@@ -101,6 +101,19 @@ def test_what_is_said_again_is_shown_once_where_it_ranks_best():
     assert texts_of(fitting(hits, repeats=True)) == ["tea", "coffee", "tea", "tea", "cocoa"]
 
 
+def test_what_sleep_folded_is_shown_as_it_was_said_last_and_to_be_forgotten_one_by_one():
+    with Memory.open(":memory:") as memory:
+        days = ("2026-05-01", "2026-05-03", "2026-05-02")
+        memory.remember_many({"text": "tea", "speaker": "Ann", "time": day} for day in days)
+        memory.remember("Tea!", speaker="Ann", time="2026-05-04")
+        memory.sleep()
+        [hit] = memory.recall("tea")
+    assert len(hit.repeats) == 3
+    [shown] = fitting([hit])
+    assert shown.time == max(each.time for each in (hit.record, *hit.repeats) if each.text == shown.text)
+    assert sorted(record.id for record in fitting([hit], repeats=True)) == [1, 2, 3, 4]
+
+
 def test_what_holds_again_is_shown_as_newer_than_what_was_said_in_between():
     with Memory.open(":memory:") as memory:
         for month, city in (("01", "Oslo"), ("03", "Bergen"), ("05", "Oslo")):

@@ -15,9 +15,11 @@ from contextlib import suppress
 from importlib import import_module
 
 from mnemoloom.__about__ import __version__
+from mnemoloom.cli.encryption_keys import add_key_options
 from mnemoloom.cli.screen import emit, visible
 from mnemoloom.errors import LoomError
 from mnemoloom.records import Tier
+from mnemoloom.trust import TRUST
 
 __all__ = ["build_parser", "main"]
 
@@ -67,7 +69,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for name, module, summary, configure in _COMMANDS:
         command = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
-        command.set_defaults(module=module)
+        command.set_defaults(module=module, command=name)
         _add_common(command, store=None if name == "demo" else "./memory")
         configure(command)
     return parser
@@ -89,6 +91,10 @@ def _add_common(command: argparse.ArgumentParser, *, store: str | None) -> None:
         default="none",
         help="none, hashing, hashing:WIDTH, ollama:MODEL or sentence-transformers:NAME_OR_FOLDER (default: none)",
     )
+    keys = common.add_mutually_exclusive_group()
+    keys.add_argument("--key-file", metavar="FILE", help="the file that holds the key of a signed log")
+    keys.add_argument("--key-env", metavar="NAME", help="the environment variable that holds the key of a signed log")
+    add_key_options(common)
     common.add_argument("--json", action="store_true", help="answer in JSON on standard output")
 
 
@@ -106,12 +112,15 @@ def _add_remember(command: argparse.ArgumentParser) -> None:
     command.add_argument("--time", help="when it was said, in ISO 8601 (default: now)")
     command.add_argument("--metadata", metavar="JSON", help="a JSON object")
     command.add_argument("--id", metavar="ID", help="your own id; the same one again replaces the memory")
+    command.add_argument("--ttl", metavar="SECONDS", type=float, help="how long it lasts (default: for ever)")
     command.add_argument(
         "--gate",
         metavar="BUDGET",
         type=float,
         help="keep what named speakers say without telling much cold; the share to write, such as .825 (default: all)",
     )
+    command.add_argument("--source", help="where it came from, for all texts that do not say so themselves")
+    command.add_argument("--trust", choices=TRUST, help="how far it is trusted (default: user)")
 
 
 def _add_recall(command: argparse.ArgumentParser) -> None:
@@ -203,6 +212,10 @@ def _add_question(command: argparse.ArgumentParser) -> None:
         metavar="C",
         help="no answer below this confidence, from 0 to 1, or calibrated: what `calibrate` found, else .32",
     )
+    command.add_argument("--min-trust", choices=TRUST, help="only what is trusted this far or further")
+    command.add_argument(
+        "--per-source", metavar="SHARE", type=float, help="the share of the hits that may come of one source, 0 to 1"
+    )
     command.add_argument("--asker", metavar="SPEAKER", help='the speaker whom "I" stands for')
 
 
@@ -225,6 +238,10 @@ def _add_nothing(_: argparse.ArgumentParser) -> None:
 
 def _add_export(command: argparse.ArgumentParser) -> None:
     command.add_argument("folder", metavar="DIR", help="a new or empty folder for the bundle")
+
+
+def _add_backup(command: argparse.ArgumentParser) -> None:
+    command.add_argument("folder", metavar="DIR", help="a new or empty folder for the copy")
 
 
 def _add_import(command: argparse.ArgumentParser) -> None:
@@ -250,6 +267,63 @@ def _add_repair(command: argparse.ArgumentParser) -> None:
     command.set_defaults(repair=True)
 
 
+def _add_verify(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--seal", metavar="FILE", help="an earlier seal, kept elsewhere")
+    command.add_argument("--past-key-file", metavar="FILE", action="append", help="a key from before a rekey")
+
+
+def _add_seal(command: argparse.ArgumentParser) -> None:
+    command.add_argument("file", metavar="FILE", nargs="?", help="where to write it (default: standard output)")
+
+
+def _add_prove(command: argparse.ArgumentParser) -> None:
+    _add_id(command)
+    command.add_argument("--seal", metavar="FILE", required=True, help="the seal to prove against")
+
+
+def _add_rekey(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--new-key-file", metavar="FILE", help="the file that holds the new key")
+    command.add_argument("--new-key-env", metavar="NAME", help="the environment variable that holds the new key")
+
+
+def _add_quarantine(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--source", metavar="SOURCE", action="append", help="all of this source; may be repeated")
+    _add_where(command)
+    _add_keep_derived(command)
+
+
+def _add_remove_source(command: argparse.ArgumentParser) -> None:
+    command.add_argument("sources", metavar="SOURCE", nargs="+", help="a source, whose memories are erased")
+    _add_keep_derived(command)
+
+
+def _add_keep_derived(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--keep-derived", action="store_true", help="leave alone what was derived from these memories")
+
+
+def _add_erase(command: argparse.ArgumentParser) -> None:
+    _add_where(command)
+    command.set_defaults(verb="erase")
+
+
+def _add_purge(command: argparse.ArgumentParser) -> None:
+    command.set_defaults(verb="purge")
+
+
+def _add_destroy(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--yes", action="store_true", help="it is meant")
+    command.set_defaults(verb="destroy")
+
+
+def _add_encrypt(command: argparse.ArgumentParser) -> None:
+    command.set_defaults(rewrap=False)
+
+
+def _add_rewrap(command: argparse.ArgumentParser) -> None:
+    add_key_options(command, prefix="new-", what="from now on")
+    command.set_defaults(rewrap=True)
+
+
 def _add_reembed(command: argparse.ArgumentParser) -> None:
     command.add_argument("--learn", action="store_true", help="first fit the token projection to this store's tokens")
 
@@ -272,7 +346,7 @@ def _add_sleep(command: argparse.ArgumentParser) -> None:
         metavar="COSINE",
         type=float,
         default=0.92,
-        help="from which the same words of one speaker count as the same said again; above 1, never (default: 0.92)",
+        help="from which what one speaker said twice is one thing; above 1, never (default: 0.92)",
     )
 
 
@@ -299,7 +373,26 @@ _COMMANDS = (
     ("export", "exporting", "write a namespace to a bundle of plain files", _add_export),
     ("import", "importing", "add the memories of a bundle to a namespace", _add_import),
     ("sleep", "sleep", "put a namespace in order: repetitions, tiers, room; --undo takes it back", _add_sleep),
+    ("backup", "backing_up", "copy the whole store to a new folder, while it is in use", _add_backup),
     ("doctor", "diagnosis", "look at a store and say whether it is well", _add_doctor),
     ("repair", "diagnosis", "mend what is derived, and name the memories that are damaged", _add_repair),
+    ("verify", "evidence", "check every memory and every log entry against the chain", _add_verify),
+    ("seal", "evidence", "write down what the log is now, to be kept elsewhere", _add_seal),
+    ("prove", "evidence", "prove that a memory stood in the log when it was sealed", _add_prove),
+    ("rekey", "evidence", "sign the log with another key from now on", _add_rekey),
+    ("quarantine", "screening", "hide memories of a source, and what was derived from them", _add_quarantine),
+    ("release", "screening", "bring back what is in quarantine", _add_quarantine),
+    ("quarantined", "screening", "list what is in quarantine", _add_nothing),
+    (
+        "remove-source",
+        "screening",
+        "erase all memories of a source, and what was derived from them",
+        _add_remove_source,
+    ),
     ("reembed", "reembed", "encode what the embedder has not encoded yet", _add_reembed),
+    ("erase", "erasing", "remove the memories that fit --where, so that no file keeps a trace", _add_erase),
+    ("purge", "erasing", "erase the memories whose time is over", _add_purge),
+    ("encrypt", "encrypting", "encrypt a store that was begun without a key", _add_encrypt),
+    ("rewrap", "encrypting", "open an encrypted store with another key from now on", _add_rewrap),
+    ("destroy-key", "erasing", "destroy the key of a namespace with everything in it", _add_destroy),
 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from mnemoloom.embedders.chat_errors import broken_off, chat_errors
 from mnemoloom.embedders.endpoint import Endpoint, endpoint
-from mnemoloom.embedders.ollama_client import ollama_client
+from mnemoloom.embedders.ollama_client import chat_breaker, ollama_client
 from mnemoloom.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -48,7 +48,13 @@ class ChatModel:
             raise ConfigError(f"model must be the name of a model; got {model!r}")
         self.model = model
         self.server = endpoint(host, allow_remote=False)
-        self._client = ollama_client(self.server, patience=patience, timeout=timeout, longest_answer=LONGEST_ANSWER)
+        self._client = ollama_client(
+            self.server,
+            patience=patience,
+            timeout=timeout,
+            longest_answer=LONGEST_ANSWER,
+            breaker=chat_breaker(),
+        )
 
     def answer(self, messages: Sequence[Message]) -> Iterator[str]:
         """The pieces of the answer to `messages`, as they come. Raises as `stream_answer` does."""

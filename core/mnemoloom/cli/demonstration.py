@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from mnemoloom.cli.chat_model import ChatModel, installed_models
 from mnemoloom.cli.hits import describe_hit, hit_object
+from mnemoloom.cli.keys import key_given
 from mnemoloom.cli.opening import labels_of
 from mnemoloom.cli.prompting import prompt
 from mnemoloom.cli.screen import Screen, emit, visible
@@ -87,9 +88,10 @@ def run(arguments: argparse.Namespace) -> int:
     labels = labels_of(arguments)
     phrasing = _Phrasing(*_reachable_model(arguments.host, arguments.model))
     with _folder(arguments.store) as folder:
-        ids, ingest = _ingest(folder, labels, embedder)
+        key = key_given(arguments)
+        ids, ingest = _ingest(folder, labels, embedder, key)
         opening = time.perf_counter()
-        with Memory.open(folder, namespace=labels, embedder=embedder, read_only=True) as memory:
+        with Memory.open(folder, namespace=labels, embedder=embedder, read_only=True, key=key) as memory:
             len(memory)
             ingest = _Ingest(ingest.turns, ingest.sessions, ingest.seconds, time.perf_counter() - opening)
             asked = (_ask(memory, question, ids) for question in _data("questions.jsonl"))
@@ -112,10 +114,12 @@ def _data(name: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.split("\n") if line]
 
 
-def _ingest(folder: str, labels: tuple[str, ...], embedder: Embedder | None) -> tuple[list[int], _Ingest]:
+def _ingest(
+    folder: str, labels: tuple[str, ...], embedder: Embedder | None, key: bytes | None
+) -> tuple[list[int], _Ingest]:
     turns = _data("conversation.jsonl")
     drafts = [turn | {"external_id": f"demo:{number}"} for number, turn in enumerate(turns, 1)]
-    with Memory.open(folder, namespace=labels, embedder=embedder) as memory:
+    with Memory.open(folder, namespace=labels, embedder=embedder, key=key) as memory:
         if len(memory) and "demo:1" not in memory:
             raise ValidationError(f"{folder} holds other memories in this namespace; the demo wants a store of its own")
         begun = time.perf_counter()

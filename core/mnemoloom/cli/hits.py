@@ -11,6 +11,7 @@ from mnemoloom.records import Hit, RecallResult, Record, Tier
 __all__ = ["describe_hit", "describe_record", "hit_object", "record_object"]
 
 _INDENT = 5
+_FOUND = ("web", "import", "tool")  # what others have said
 
 
 def hit_object(hit: Hit, rank: int) -> dict[str, Any]:
@@ -62,6 +63,7 @@ def describe_hit(screen: Screen, hit: Hit, rank: int, *, among: RecallResult, ma
         f"{hit.time:%Y-%m-%d %H:%M}",
         visible(hit.speaker or ""),
         screen.dim(f"#{hit.id}"),
+        screen.dim(visible(f"{hit.trust}: {hit.source}" if hit.source else hit.trust)) if hit.trust in _FOUND else "",
         mark,
     ]
     lines = ["  ".join(filter(None, head))]

@@ -1,4 +1,4 @@
-"""Memories as JSON Lines: `{"text": …, "speaker"?, "session"?, "time"?, "metadata"?, "external_id"?}`.
+"""Memories as JSON Lines: {"text": …}, and if need be speaker, session, time, metadata, external_id, source, trust.
 
 A line's external id is its own "external_id", for short "id"; a line without one gets the digest of what it says
 and how often an equal line came before it in the file. So a file can be loaded again without doubling anything.
@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
-from mnemoloom.config import Limits
+from mnemoloom.config import Config
 from mnemoloom.drafts import CheckedDraft, check_draft
 from mnemoloom.errors import ValidationError
 from mnemoloom.records import Draft
 
 __all__ = ["Line", "read_line", "read_lines"]
 
-_FIELDS = ("text", "speaker", "session", "time", "metadata", "external_id", "id")
-_LIMITS = Limits()
+_FIELDS = ("text", "speaker", "session", "time", "metadata", "external_id", "id", "ttl", "source", "trust")
+_CONFIG = Config()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,10 @@ class Line:
     timed: bool
 
 
-def read_lines(file: Iterable[bytes], *, name: str) -> Iterator[Line]:
+def read_lines(file: Iterable[bytes], *, name: str, usual: Mapping[str, Any] | None = None) -> Iterator[Line]:
     """The lines of a file that is called `name`; blank ones are passed over.
+
+    usual: fields that a line has unless it says otherwise.
 
     Raises
     ------
@@ -48,7 +50,7 @@ def read_lines(file: Iterable[bytes], *, name: str) -> Iterator[Line]:
             text = raw.decode("utf-8-sig" if number == 1 else "utf-8")
             if not text.strip():
                 continue
-            value = _checked_object(json.loads(text))
+            value = {**(usual or {}), **_checked_object(json.loads(text))}
             line = read_line(value, external_id=_external_id(value, equal))
             if line.named and (first := named.setdefault(value["id"], number)) != number:
                 raise ValidationError(f"id {value['id']!r} is that of line {first} already")
@@ -62,7 +64,7 @@ def read_lines(file: Iterable[bytes], *, name: str) -> Iterator[Line]:
 def read_line(value: Mapping[str, Any], *, external_id: str | None) -> Line:
     """An object with some of the fields as a memory to store. Raises ValidationError."""
     if not isinstance(value.get("metadata"), (dict, type(None))):
-        raise ValidationError(f"metadata must be an object; got {value['metadata']!r}")
+        raise ValidationError(f"metadata must be an object; got {type(value['metadata']).__name__}")
     draft = Draft(
         text=value.get("text", ""),
         speaker=value.get("speaker"),
@@ -70,8 +72,11 @@ def read_line(value: Mapping[str, Any], *, external_id: str | None) -> Line:
         time=value.get("time"),
         metadata=value.get("metadata") or {},
         external_id=external_id,
+        source=value.get("source"),
+        trust="user" if value.get("trust") is None else value["trust"],
+        ttl=value.get("ttl"),
     )
-    checked = check_draft(draft, limits=_LIMITS, now=0)
+    checked = check_draft(draft, config=_CONFIG, now=0)
     return Line(draft, checked, value.get("id") is not None, value.get("time") is not None)
 
 

@@ -14,7 +14,7 @@ __all__ = ["question_options", "tell_of_unused_vectors"]
 
 def question_options(arguments: argparse.Namespace) -> dict[str, Any]:
     """The keyword arguments of `Memory.recall` and `Memory.why`. Raises ValidationError."""
-    names = ("k", "profile", "speaker", "session", "tier", "topic", "asker")
+    names = ("k", "profile", "speaker", "session", "tier", "topic", "asker", "min_trust", "per_source")
     return {name: getattr(arguments, name) for name in names} | {
         "after": check_time(arguments.after, "--after"),
         "before": check_time(arguments.before, "--before"),

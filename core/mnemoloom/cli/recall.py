@@ -7,7 +7,7 @@ import argparse
 from mnemoloom.cli.hits import describe_hit, hit_object
 from mnemoloom.cli.opening import open_memory
 from mnemoloom.cli.questions import question_options, tell_of_unused_vectors
-from mnemoloom.cli.screen import Screen, emit
+from mnemoloom.cli.screen import Screen, emit, visible
 from mnemoloom.records import RecallResult
 
 __all__ = ["run"]
@@ -28,6 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
                 "encoded": found.encoded,
                 "confidence": found.confidence,
                 "about_someone_else": found.about_someone_else,
+                "degraded": found.degraded,
                 "hits": [hit_object(hit, rank) for rank, hit in enumerate(found, 1)],
             }
         )
@@ -36,6 +37,8 @@ def run(arguments: argparse.Namespace) -> int:
     for rank, hit in enumerate(found, 1):
         print(describe_hit(screen, hit, rank, among=found))
     print(_summary(screen, found) if found else _nothing(found, arguments.min_confidence, size, others))
+    if found.degraded:
+        print(visible(f"by words alone: {found.degraded}"))
     if found.about_someone_else:
         print("what fits best was said by somebody else than the question names")
     return 0

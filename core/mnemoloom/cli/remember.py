@@ -23,7 +23,8 @@ from mnemoloom.records import Record
 __all__ = ["run"]
 
 _BATCH = 256
-_OWN = ("speaker", "session", "time", "metadata", "id")
+_OWN = ("speaker", "session", "time", "metadata", "id", "ttl")
+_PROVENANCE = ("source", "trust")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -35,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _remember_text(arguments: argparse.Namespace) -> int:
     check_time(arguments.time, "--time")
-    values = {name: getattr(arguments, name) for name in ("text", *_OWN)}
+    values = {name: getattr(arguments, name) for name in ("text", *_OWN, *_PROVENANCE)}
     line = read_line(values | {"metadata": _metadata(arguments.metadata)}, external_id=arguments.id)
     with open_memory(arguments, config=_settings(arguments)) as memory:
         if line.named:
@@ -55,7 +56,8 @@ def _remember_file(arguments: argparse.Namespace) -> int:
         file = open_file(arguments.file, stack)
         memory = stack.enter_context(open_memory(arguments, config=_settings(arguments)))
         move = stack.enter_context(progress_bar(arguments, "remembering"))
-        lines = read_lines(file, name="standard input" if arguments.file == "-" else arguments.file)
+        usual = {name: value for name in _PROVENANCE if (value := getattr(arguments, name)) is not None}
+        lines = read_lines(file, name="standard input" if arguments.file == "-" else arguments.file, usual=usual)
         for batch in _batches(lines):
             new = _store(memory, batch)
             added, skipped = added + new, skipped + len(batch) - new
@@ -110,7 +112,8 @@ def _says_the_same(memory: Memory, line: Line) -> bool:
     held: Record = memory.get(str(line.draft.external_id))
     said = line.checked
     return (
-        (held.text, held.speaker, held.session) == (said.text, said.speaker, said.session)
+        (held.text, held.speaker, held.session, held.source, held.trust)
+        == (said.text, said.speaker, said.session, said.source, said.trust)
         and dict(held.metadata) == json.loads(said.metadata)
         and (not line.timed or to_millis(held.time) == said.time)
     )

@@ -69,6 +69,7 @@ def _described(screen: Screen, report: SleepReport) -> str:
             screen.columns(_state(report.after)),
         ]
         + ["a reader holds an older state; the files shrink when it is done"] * report.pending_checkpoint
+        + [f"the files could not be made smaller: {report.not_compacted}"] * bool(report.not_compacted)
     )
 
 

@@ -1,7 +1,7 @@
 """Sleep: plans to merge, move and forget, made of columns and given as values."""
 
 from mnemoloom.consolidation.duplicates import Group, near_duplicates
-from mnemoloom.consolidation.planning import SleepConfig, SleepPlan, plan_sleep
+from mnemoloom.consolidation.planning import Alike, SleepConfig, SleepPlan, plan_sleep
 from mnemoloom.consolidation.pruning import Pruned, PrunePolicy, prune
 from mnemoloom.consolidation.quadrants import (
     QUADRANTS,
@@ -17,6 +17,7 @@ from mnemoloom.consolidation.tiering import Moves, moves_of
 
 __all__ = [
     "QUADRANTS",
+    "Alike",
     "Group",
     "Moves",
     "PrunePolicy",

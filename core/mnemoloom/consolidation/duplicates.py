@@ -17,7 +17,7 @@ from mnemoloom.errors import ConfigError
 
 __all__ = ["Group", "near_duplicates"]
 
-_AT_ONCE = 512  # rows that are compared with the others by one matrix product
+_AT_ONCE = 128  # rows that are compared with the others by one matrix product
 
 
 class Group(NamedTuple):
@@ -39,7 +39,7 @@ def near_duplicates(
     Parameters
     ----------
     topics: a number for each memory, shape (n,); only memories of the same number are compared. That may be a topic
-        or a wording (`wording`), and is what makes hundreds of thousands comparable.
+        or what they must have in common (`specifics`), and is what makes hundreds of thousands comparable.
     """
     if not 0.0 < threshold <= 1.0:
         raise ConfigError(f"threshold must be in (0, 1]; got {threshold!r}")

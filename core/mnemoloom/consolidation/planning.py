@@ -6,7 +6,7 @@ A plan over what an applied plan leaves behind is empty: sleeping twice is sleep
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,9 @@ from mnemoloom.consolidation.sleepers import Sleepers, check
 from mnemoloom.consolidation.tiering import moves_of
 from mnemoloom.errors import ConfigError, ValidationError
 
-__all__ = ["SleepConfig", "SleepPlan", "plan_sleep"]
+__all__ = ["Alike", "SleepConfig", "SleepPlan", "plan_sleep"]
+
+Alike = Literal["specifics", "words", "cosine"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +28,8 @@ class SleepConfig:
     """What sleep may do.
 
     duplicates: cosine from which two memories of one speaker may be the same said again; above 1, none are.
-    same_words: only if their words are the same, too (`wording`). A cosine alone takes "4 chickens" and "26 chickens"
-        for one thing: merging by it hid the newer of two versions of a fact in tests/benchmarks/sleep.py.
+    alike: what else they must have in common: their "specifics" (numbers, dates, names, negations), all "words" but
+        fillers, or nothing but the "cosine", to which "4 chickens" and "26 chickens" are one thing.
     cold_share: of each named speaker's memories, how many of the dullest go to the cold tier unless they are used.
     wake: activation from which a memory counts as used. half_life: of recency, in seconds.
     pruning: what may be forgotten; nothing by default.
@@ -36,7 +38,7 @@ class SleepConfig:
     """
 
     duplicates: float = 0.92
-    same_words: bool = True
+    alike: Alike = "specifics"
     cold_share: float = 0.0
     wake: float = 0.5
     half_life: float = WEEK
@@ -47,6 +49,8 @@ class SleepConfig:
     def __post_init__(self) -> None:
         if not self.duplicates > 0.0:
             raise ConfigError(f"SleepConfig.duplicates must be above 0; got {self.duplicates!r}")
+        if self.alike not in get_args(Alike):
+            raise ConfigError(f"SleepConfig.alike must be one of {', '.join(get_args(Alike))}; got {self.alike!r}")
         if not 0.0 <= self.cold_share < 1.0:
             raise ConfigError(f"SleepConfig.cold_share must be in [0, 1); got {self.cold_share!r}")
         for name in ("wake", "half_life"):

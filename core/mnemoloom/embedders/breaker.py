@@ -29,6 +29,9 @@ class Breaker:
         self._opened: float | None = None
         self._probing = False
 
+    def __deepcopy__(self, _: object) -> Breaker:
+        return self  # copies of a model share what is known of its server
+
     def pause(self) -> float | None:
         """None if a call may be made now, which then must be followed by one of the other three; else seconds to wait.
 

@@ -30,12 +30,14 @@ def chat_errors(server: Endpoint, model: str) -> Iterator[None]:
     import httpx
     import ollama
 
+    from mnemoloom.embedders.bounded_http import LeftAloneError
+
     try:
         yield
     except LoomError:
         raise
     except ollama.ResponseError as error:
-        raise _refusal(error, server, model) from error
+        raise _refusal(error, server, model) from None  # the client's error holds all that the server said
     except httpx.TimeoutException as error:
         raise ChatModelTimeoutError(
             f"{model} at {server.url} kept us waiting too long; a smaller model answers sooner"
@@ -44,6 +46,8 @@ def chat_errors(server: Endpoint, model: str) -> Iterator[None]:
         raise ChatModelUnavailableError(
             f"no Ollama server answers at {server.url}; start it with `ollama serve`"
         ) from error
+    except LeftAloneError as error:
+        raise ChatModelUnavailableError(f"{model} at {server.url} is {error}") from error
     except httpx.TransportError as error:
         raise ChatModelUnavailableError(
             f"the connection to {server.url} broke before the answer was complete; ask again ({error})"

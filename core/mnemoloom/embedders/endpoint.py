@@ -6,6 +6,7 @@ Texts of a private memory are sent there, so it is this machine unless the calle
 from __future__ import annotations
 
 import ipaddress
+import socket
 from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
@@ -72,8 +73,16 @@ def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     return mapped or address
 
 
+def _in_disguise(name: str) -> ipaddress.IPv4Address | None:
+    """Of 2852039166, 0xa9fea9fe or 169.254.43518 the address that whoever connects makes of it: 169.254.169.254."""
+    try:
+        return ipaddress.IPv4Address(socket.inet_aton(name))
+    except (OSError, UnicodeEncodeError):
+        return None
+
+
 def _is_link_local(name: str) -> bool:
-    address = _address(name)
+    address = _address(name) or _in_disguise(name)
     return address is not None and address.is_link_local
 
 

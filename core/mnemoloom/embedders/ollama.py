@@ -15,7 +15,7 @@ import numpy as np
 
 from mnemoloom.embedders.checking import checked, listed
 from mnemoloom.embedders.endpoint import endpoint
-from mnemoloom.embedders.ollama_client import LONGEST_QUOTE, MALFORMED, ollama_client
+from mnemoloom.embedders.ollama_client import MALFORMED, ollama_client, quoted
 from mnemoloom.errors import (
     ConfigError,
     EmbedderAnswerError,
@@ -127,7 +127,7 @@ class OllamaEmbedder:
         try:
             reply = self._client.embed(model=self._model, input=texts, **given)
         except ollama.ResponseError as error:
-            raise self._refusal(error) from error
+            raise self._refusal(error, texts) from None  # the client's error holds all that the server said
         except httpx.TimeoutException as error:
             raise EmbedderTimeoutError(
                 f"{self.identity} at {self._server.url} gave no answer within {self._timeout:g} s"
@@ -143,12 +143,12 @@ class OllamaEmbedder:
         except MALFORMED as error:
             raise EmbedderAnswerError(
                 f"{self.identity} at {self._server.url} did not answer as /api/embed does: {type(error).__name__}"
-            ) from error
+            ) from None  # what could not be read may repeat the texts
         embeddings: Sequence[Sequence[float]] = reply.embeddings
         return embeddings
 
-    def _refusal(self, error: ollama.ResponseError) -> EmbedderError:
-        said = str(error.error)[:LONGEST_QUOTE]
+    def _refusal(self, error: ollama.ResponseError, texts: list[str]) -> EmbedderError:
+        said = quoted(str(error.error), sent=texts)
         if error.status_code == 404 and "model" in said:
             return EmbedderUnavailableError(
                 f"the Ollama server at {self._server.url} does not have the model {self._model!r}; "

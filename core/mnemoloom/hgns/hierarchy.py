@@ -371,13 +371,14 @@ class Hierarchy:
         if scan is not None:
             codes = scan.bytes + self._pointers.values.nbytes + self._entries.values.nbytes
             codes += 0 if self._fine is None else self._fine.resident_bytes
-        exact = scan is None or octave == OCTAVES
+        candidates = self.candidates << octave
+        exact = scan is None or octave == OCTAVES or candidates * _WORTH_IT > len(self._pointers)
         return IndexReport(
             way="exact" if exact or scan is None else scan.way,
             entries=len(self._pointers),
             dead=self._dead,
             bytes=codes,
-            candidates=0 if exact else self.candidates << octave,
+            candidates=0 if exact else candidates,
             sampled=self._probe.sampled,
             recall=recall_of(self._probe),
         )

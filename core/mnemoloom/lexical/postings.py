@@ -115,11 +115,6 @@ class Postings:
         docs, owners = self.pairs()
         return np.bincount(owners[alive[docs]], minlength=terms)[:terms] > 0
 
-    def flat(self) -> tuple[NDArray[np.int64], Docs, NDArray[np.uint8]]:
-        """Every posting: its term, its document, and how often the document holds the term; shape (postings,) each."""
-        self._merge()
-        return np.repeat(np.arange(len(self._starts) - 1), np.diff(self._starts)), self._docs, self._tfs
-
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Everything this index holds, as arrays that `from_arrays` takes back."""
         self._merge()

@@ -64,10 +64,10 @@ def arranged(view: View, look: Look, request: Request) -> Arranged:
     shown = arrange(
         request.variant, persistent=those(pinned), long_term=those(best), short_term=those(window), k=request.k
     )
-    ranking = Ranking(
+    ranking = replace(
+        look.ranking,
         slots=np.array([each.id for each in shown], np.int64),
         parts=_parts(look.ranking, shown) if request.variant == "mac" else _branches(shown),
-        support=look.ranking.support,
     )
     sources = {each.id: each.source for each in shown}
     return Arranged(replace(look, ranking=ranking, records=records), dict(sources))

@@ -15,7 +15,6 @@ __all__ = [
     "answered_slots",
     "calendar",
     "saturation",
-    "scattered",
     "smoothed_lengths",
     "surprise_ranks",
 ]
@@ -34,15 +33,6 @@ def answered_slots(replies: Mask, before: NDArray[np.int32]) -> NDArray[np.int32
     while (open_ := np.flatnonzero(replies[answered] & (answered > 0))).size:
         answered[open_] = before[answered[open_]]
     return answered
-
-
-def scattered(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Numbers spread over all 64 bits, so that sums of different ones hardly ever agree (SplitMix64)."""
-    mixed = (numbers + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    spread: NDArray[np.uint64] = mixed ^ (mixed >> np.uint64(31))
-    return spread
 
 
 def smoothed_lengths(lengths: Floats, gammas: tuple[float, ...], before: Numbers, after: Numbers) -> Floats:

@@ -212,9 +212,9 @@ class Shelf:
     def slots_of(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """The slots of ascending ids, those of unknown or forgotten ones left out."""
         slots = np.searchsorted(self.ids.values, ids)
-        slots = slots[slots < len(self.ids)]
-        known = slots[np.isin(self.ids.values[slots], ids, assume_unique=True) & self.alive.values[slots]]
-        return known.astype(np.int64)
+        asked, slots = ids[slots < len(self.ids)], slots[slots < len(self.ids)]
+        known: NDArray[np.int64] = slots[(self.ids.values[slots] == asked) & self.alive.values[slots]].astype(np.int64)
+        return known
 
     def derived(self, key: object, make: Callable[[], T]) -> T:
         """What `make` computes, kept until the shelf changes."""
@@ -283,13 +283,6 @@ class Shelf:
     def named(self) -> Mask:
         """What speakers with a name said, and no role. Shape (slots,)."""
         return np.array(list(map(is_name, self._speakers.all)), np.bool_)[self.speakers.values]
-
-    def term_sums(self) -> NDArray[np.uint64]:
-        """A number for each slot: the same for the same index terms, as often; seldom else. Shape (slots,)."""
-        terms, docs, tfs = self.postings.flat()
-        sums = np.zeros(len(self.ids), np.uint64)
-        np.add.at(sums, docs, deriving.scattered(terms.astype(np.uint64)) * tfs)
-        return sums
 
     def answered(self) -> NDArray[np.int32]:
         """For each slot the nearest earlier message of the session that is no reply, 0 if none."""

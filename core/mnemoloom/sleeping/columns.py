@@ -9,14 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mnemoloom.consolidation import Quadrant, Sleepers, count_quadrants, quadrants_of, ranks_among, states_of
+from mnemoloom.consolidation import Alike, Quadrant, Sleepers, count_quadrants, quadrants_of, ranks_among, states_of
 from mnemoloom.fabric import level
-from mnemoloom.lexical import wording
+from mnemoloom.lexical import Analyzer, specifics, wording
 from mnemoloom.recall.live import LiveShelf
 from mnemoloom.recall.shelf import Shelf
 from mnemoloom.storage import memories, repeats
 from mnemoloom.storage.journal import pruned
-from mnemoloom.storage.standing import Standing, placed_by_users, standings, stresses
+from mnemoloom.storage.standing import Standing, dropped_by_gates, placed_by_users, standings, stresses
 
 __all__ = ["Bedroom", "quadrant_counts", "read_bedroom"]
 
@@ -27,30 +27,27 @@ _PAGE = 500
 class Bedroom:
     """The memories of a namespace as columns.
 
-    wordings: a number for each memory, shape (n,), the same for those that say the same in the same words; zeros if
-    words do not matter. ever: by speaker number, all surprises ever written, ascending.
+    kinds: a number for each memory, shape (n,), the same for those that may be the same said again.
+    ever: by speaker number, all surprises ever written, ascending.
     """
 
     sleepers: Sleepers
-    wordings: NDArray[np.int64]
+    kinds: NDArray[np.int64]
     ever: dict[int, NDArray[np.floating]]
 
 
-def read_bedroom(live: LiveShelf, *, now: int, half_life: float, same_words: bool) -> Bedroom:
+def read_bedroom(live: LiveShelf, *, now: int, half_life: float, alike: Alike) -> Bedroom:
     """Read what sleep must know. now: milliseconds. half_life: of a memory's use, in seconds."""
     with live.reading() as (connection, shelf, number):
         standing, slots = _aligned(connection, shelf, number)
         sleepers = _sleepers(connection, live, standing, slots, shelf=shelf, number=number, now=now, life=half_life)
         ever = _ever(connection, sleepers, number)
-        wordings = np.zeros(len(slots), np.int64)
-        if same_words:
-            wordings = _wordings(connection, shelf, number, slots)
-            # without a vector there is no cosine to ask for: the same words are the same said again
-            lacking = ~shelf.has_vector.values[slots]
-            rows = sleepers.rows if sleepers.rows.shape[1] else np.zeros((len(slots), 1), np.float32)
-            rows[lacking, 0] = 1.0
-            sleepers = sleepers._replace(rows=rows)
-    return Bedroom(sleepers, wordings, ever)
+        lacking = ~shelf.has_vector.values[slots]
+        kinds = _kinds(connection, shelf, number, slots, lacking=lacking, alike=alike)
+        # without a vector there is no cosine to ask for: the same words are the same said again
+        rows = sleepers.rows if sleepers.rows.shape[1] else np.zeros((len(slots), 1), np.float32)
+        rows[lacking, 0] = 1.0
+    return Bedroom(sleepers._replace(rows=rows), kinds, ever)
 
 
 def quadrant_counts(
@@ -86,7 +83,7 @@ def _sleepers(
     life: float,
     vectors: bool = True,
 ) -> Sleepers:
-    n = len(standing)
+    n, gated = len(standing), dropped_by_gates(connection, number)
     placed, stress, merged = (
         placed_by_users(connection, number),
         stresses(connection, number),
@@ -98,13 +95,13 @@ def _sleepers(
         speakers=shelf.speakers.values[slots].astype(np.int64) - 1,
         named=shelf.named()[slots],
         surprise=shelf.surprise.values[slots].astype(np.float64),
-        active=level(live.activation(connection), now=now / 1000, half_life=life)[slots].astype(np.float64),
+        active=level(live.activation(connection), now=now / 1000.0, half_life=life)[slots].astype(np.float64),
         age=np.fromiter((max(0, now - each.created) / 1000.0 for each in standing), np.float64, n),
         stress=np.fromiter((stress.get(each.id, 0.0) for each in standing), np.float64, n),
         cold=np.fromiter((each.cold for each in standing), np.bool_, n),
         pinned=np.fromiter((each.pinned for each in standing), np.bool_, n),
-        # what was remembered as cold was put there by somebody, too
-        placed=np.fromiter((placed.get(each.id, each.cold) for each in standing), np.bool_, n),
+        # what was remembered as cold was put there by somebody, too, unless it was the write gate
+        placed=np.fromiter((placed.get(each.id, each.cold and each.id not in gated) for each in standing), np.bool_, n),
         merged=np.fromiter((each.id in merged for each in standing), np.bool_, n),
     )
 
@@ -121,22 +118,33 @@ def _ever(connection: sqlite3.Connection, sleepers: Sleepers, number: int) -> di
     }
 
 
-def _wordings(connection: sqlite3.Connection, shelf: Shelf, number: int, slots: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Numbers for wordings: texts are read only where another one of the speaker has the same index terms."""
-    alike = np.stack((shelf.term_sums()[slots].view(np.int64), shelf.speakers.values[slots].astype(np.int64)), axis=1)
-    _, inverse, counts = np.unique(alike, axis=0, return_inverse=True, return_counts=True)
-    twins = np.flatnonzero(counts[inverse.reshape(-1)] > 1)
-    ids = shelf.ids.values[slots[twins]].tolist()
-    encoded = shelf.has_vector.values[slots[twins]].tolist()
+def _kinds(
+    connection: sqlite3.Connection,
+    shelf: Shelf,
+    number: int,
+    slots: NDArray[np.int64],
+    *,
+    lacking: NDArray[np.bool_],
+    alike: Alike,
+) -> NDArray[np.int64]:
+    """A number for each memory; those without a vector have theirs by all their words."""
+    read = {"specifics": specifics, "words": wording, "cosine": _anything}[alike]
     numbers: dict[tuple[bool, tuple[str, ...]], int] = {}
-    found = np.arange(len(slots), dtype=np.int64)
-    for place, text, with_vector in zip(twins.tolist(), _texts(connection, number, ids), encoded, strict=True):
-        found[place] = numbers.setdefault((with_vector, wording(shelf.analyzer, text)), len(slots) + len(numbers))
+    found = np.empty(len(slots), np.int64)
+    texts = _texts(connection, number, shelf.ids.values[slots].tolist())
+    for place, (text, words_only) in enumerate(zip(texts, lacking.tolist(), strict=True)):
+        key = (wording if words_only else read)(shelf.analyzer, text)
+        found[place] = numbers.setdefault((words_only, key), len(numbers))
     return found
+
+
+def _anything(analyzer: Analyzer, text: str) -> tuple[str, ...]:  # noqa: ARG001 - one of three readings of a text
+    return ()
 
 
 def _texts(connection: sqlite3.Connection, number: int, ids: Sequence[int]) -> Iterable[str]:
     for start in range(0, len(ids), _PAGE):
         page = ids[start : start + _PAGE]
         records = memories.records(connection, number, page)
-        yield from (records[memory].text for memory in page)
+        # one that was forgotten while we read says nothing
+        yield from (records[memory].text if memory in records else "" for memory in page)

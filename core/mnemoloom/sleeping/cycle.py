@@ -25,45 +25,65 @@ from mnemoloom.consolidation import (
     ranks_among,
     states_of,
 )
-from mnemoloom.errors import UnknownSleepError, ValidationError
+from mnemoloom.errors import StorageFailure, UnknownSleepError, ValidationError
 from mnemoloom.recall.live import LiveShelf
 from mnemoloom.records import Tier
 from mnemoloom.reembedding import Progress
 from mnemoloom.sleeping.columns import Bedroom, read_bedroom
 from mnemoloom.sleeping.reports import SleepChange, SleepReport, SleepState, Undone
-from mnemoloom.storage import Store, journal, memories, repeats
+from mnemoloom.storage import Store, journal, memories, repeats, topics
 from mnemoloom.storage.compaction import collect_payloads, compact
 from mnemoloom.storage.journal import Slept
+from mnemoloom.storage.quarantine import isolated
 from mnemoloom.storage.store import folder_bytes
 
 __all__ = ["STEPS", "Night", "SleepCycle", "Step"]
 
 _REBUILD_WHEN_DEAD = 0.1
+_COMMON = {
+    "specifics": "the same numbers, dates, names and negations",
+    "words": "the same words",
+    "cosine": "whatever its words",
+}
 _TIERS = {"to_cold": Tier.COLD, "to_long_term": Tier.LONG_TERM}
 
 
 @dataclass(frozen=True, slots=True)
 class Night:
-    """What a step of upkeep works with: the transaction, the namespace's shelf and number, who signs, the time (ms)."""
+    """What a step of upkeep works with: the transaction, the namespace's shelf and number, the sleep, the time (ms)."""
 
     connection: sqlite3.Connection
     live: LiveShelf
     number: int
-    signer: Signer
+    sleep: int
     now: int
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Upkeep within the transaction of a sleep: `run` says how much it changed, and nothing the second time."""
+    """Upkeep within the transaction of a sleep: `run` says how much it changed, and nothing the second time.
+
+    undo: takes back what it did in a sleep, if that can be.
+    """
 
     name: str
     run: Callable[[Night], int]
+    undo: Callable[[Night], int] | None = None
+
+
+def _recentre(night: Night) -> int:
+    """Sort the topics again, where there are any; how many memories that had a topic are in another one."""
+    connection, number = night.connection, night.number
+    before, version = topics.places(connection, number), topics.standing(connection, number).version
+    moved = night.live.recentre_topics(connection)
+    if topics.standing(connection, number).version != version:
+        journal.note_topics(connection, number, night.sleep, before)
+    return moved
 
 
 STEPS = (
     Step("orphans", lambda night: collect_payloads(night.connection, night.number)),
-    Step("topics", lambda night: night.live.recentre_topics(night.connection)),
+    Step("topics", _recentre, lambda night: journal.restore_topics(night.connection, night.number, night.sleep)),
 )
 
 
@@ -92,15 +112,15 @@ class SleepCycle:
             self._store.check_usable(writing=True)
         tell = progress or _quiet
         tell(0, 1)
-        room = read_bedroom(self._live, now=now, half_life=policy.half_life, same_words=policy.same_words)
-        plan = plan_sleep(room.sleepers, policy, topics=room.wordings, ever=room.ever)
+        room = read_bedroom(self._live, now=now, half_life=policy.half_life, alike=policy.alike)
+        plan = plan_sleep(room.sleepers, policy, topics=room.kinds, ever=room.ever)
         changes, before = changes_of(room, plan, policy), self._state(plan.quadrants)
         total = len(changes) + len(self._steps) + 1
         if plan_only:
             done = _foreseen(room, before, changes)
         else:
             done = self._apply(changes, _heirs(room, plan), now=now, tell=lambda at: tell(at, total))
-        settled = plan_only or self._give_back(policy)
+        settled, problem = self._give_back() if policy.compact and not plan_only else (True, None)
         tell(total, total)
         return SleepReport(
             id=done.sleep,
@@ -118,6 +138,7 @@ class SleepCycle:
             spared=plan.spared,
             steps=done.steps,
             pending_checkpoint=not settled,
+            not_compacted=problem,
         )
 
     def undo(self, sleep: int, *, now: int) -> Undone:
@@ -131,6 +152,7 @@ class SleepCycle:
                 raise UnknownSleepError(sleep)
             if slept.undone is not None:
                 raise ValidationError(f"sleep {sleep} was undone at {slept.undone.isoformat(timespec='seconds')}")
+            night = Night(connection, self._live, number, sleep, now)
             every = journal.moves(connection, sleep)
             for move in every:
                 if move.last and memories.policy_of(connection, number, move.memory) == (move.after, False):
@@ -140,6 +162,7 @@ class SleepCycle:
                 sleep=sleep,
                 moved=len(moved),
                 separated=journal.mark_undone(connection, sleep, now=now),
+                steps={step.name: step.undo(night) for step in self._steps if step.undo},
                 left=len(every) - len(moved),
                 forgotten=slept.counts.get("forgotten", 0),
             )
@@ -148,7 +171,7 @@ class SleepCycle:
             for move in moved:
                 self._set_cold(move.memory, move.before)
 
-        return self._store.transact(work, publish=publish, abandon=_nothing)
+        return self._store.transact(work, publish=publish, abandon=self._live.forget_sorted)
 
     def sleeps(self) -> list[Slept]:
         """The sleeps of the namespace, oldest first."""
@@ -163,19 +186,23 @@ class SleepCycle:
             done, number = _Done(), self._live.number(connection)
             if number is None:
                 return done
-            night = Night(connection, self._live, number, self._signer, now)
             sleep = journal.begin(connection, number, now=now)
+            night = Night(connection, self._live, number, sleep, now)
+            hidden = isolated(connection, [change.id for change in changes])
             for at, change in enumerate(changes):
                 tell(at)
-                if self._change(night, sleep, change, heirs):
+                if change.id not in hidden and self._change(night, change, heirs):
                     done.changes.append(change)
             for at, step in enumerate(self._steps, start=len(changes)):
                 tell(at)
                 done.steps[step.name] = step.run(night)
-            if done.changes:
+            if done.changes or journal.has_topics(connection, sleep):
                 done.sleep = sleep
-                kinds = [change.what for change in done.changes]
-                journal.end(connection, sleep, {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)})
+                kinds: list[str] = [change.what for change in done.changes]
+                lasting = {step.name: done.steps[step.name] for step in self._steps if step.undo}
+                counts = {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)}
+                counts |= {name: count for name, count in lasting.items() if count}
+                journal.end(connection, sleep, counts)
             else:
                 journal.give_up(connection, sleep)
             done.tiers = memories.tier_counts(connection, number)
@@ -188,13 +215,13 @@ class SleepCycle:
                     self._set_cold(change.id, _TIERS[change.what])
             self._live.publish(gone=[change.id for change in done.changes if change.what == "forgotten"])
 
-        return self._store.transact(work, publish=publish, abandon=_nothing)
+        return self._store.transact(work, publish=publish, abandon=self._live.forget_sorted)
 
-    def _change(self, night: Night, sleep: int, change: SleepChange, heirs: dict[int, int]) -> bool:
+    def _change(self, night: Night, change: SleepChange, heirs: dict[int, int]) -> bool:
         """Make one change; False where the memory is not any more what it was when the change was planned."""
         connection, number = night.connection, night.number
         if change.what == "merged":
-            return repeats.merge(connection, number, change.id, change.stand_in or 0, sleep=sleep)
+            return repeats.merge(connection, number, change.id, change.stand_in or 0, sleep=night.sleep)
         policy = memories.policy_of(connection, number, change.id)
         if policy is None or policy[1]:
             return False
@@ -205,7 +232,7 @@ class SleepCycle:
         if policy[0] is tier:
             return False
         self._place(connection, number, change.id, tier, now=night.now, op="sleep")
-        journal.note_move(connection, sleep, change.id, before=policy[0], after=tier)
+        journal.note_move(connection, night.sleep, change.id, before=policy[0], after=tier)
         return True
 
     def _forget(self, night: Night, memory: int, heir: int | None) -> None:
@@ -224,12 +251,16 @@ class SleepCycle:
     def _set_cold(self, memory: int, tier: Tier) -> None:
         self._live.change(lambda shelf: shelf.set_cold(memory, tier is Tier.COLD))
 
-    def _give_back(self, policy: SleepConfig) -> bool:
-        """Shrink the files; False while a reader holds an older state."""
-        if not policy.compact:
-            return True
-        self._live.tidy(_REBUILD_WHEN_DEAD)
-        return compact(self._store)
+    def _give_back(self) -> tuple[bool, str | None]:
+        """Shrink the files; False while a reader holds an older state, and why it failed.
+
+        What was changed is written by then: a disk that is too full for this takes none of it back.
+        """
+        try:
+            self._live.tidy(_REBUILD_WHEN_DEAD)
+            return compact(self._store), None
+        except StorageFailure as error:
+            return True, str(error)
 
     def _state(self, quadrants: dict[Quadrant, int]) -> SleepState:
         with self._live.reading() as (connection, _, number):
@@ -256,8 +287,7 @@ def changes_of(room: Bedroom, plan: SleepPlan, policy: SleepConfig) -> list[Slee
         kept = sleepers.rows[place[group.keep]]
         for other in group.others:
             cosine = float(kept @ sleepers.rows[place[other]])
-            told = "in the same words" if policy.same_words else f"to a cosine of {policy.duplicates:g}"
-            reason = f"says the same as {group.keep} {told}; cosine {cosine:.3f}"
+            reason = f"says the same as {group.keep}: cosine {cosine:.3f}, {_COMMON[policy.alike]}"
             changes.append(SleepChange(id=other, what="merged", reason=reason, stand_in=group.keep))
     for memory in plan.to_cold:
         reason = f"surprise rank {ranks[place[memory]]:.3f} of its speaker is below {policy.cold_share:g}, and not used"
@@ -311,7 +341,3 @@ def _quadrants_after(room: Bedroom, policy: SleepConfig, changes: list[SleepChan
 
 def _quiet(done: int, total: int) -> None:
     """For those who do not ask how far it is."""
-
-
-def _nothing() -> None:
-    """For transactions that touch no derived state before they are committed."""

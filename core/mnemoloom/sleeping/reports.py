@@ -40,9 +40,11 @@ class SleepReport:
     """What a sleep did, or would do.
 
     id: for `undo_sleep`; None if nothing was to be changed, or it was only planned. spared: memories that the policy
-    names and its floor keeps. steps: how much each step of upkeep changed, by name. relearned: texts that were
-    encoded with a token projection fitted anew. pending_checkpoint: a reader holds an older state, and the files
-    shrink when it is done and the store is closed or sleeps again.
+    names and its floor keeps. steps: how much each step of upkeep changed, by name: "orphans", payloads that belonged
+    to no memory; "topics", memories that were sorted into another topic.
+    relearned: texts that were encoded with a token projection fitted anew. pending_checkpoint: a reader holds an older
+    state, and the files shrink when it is done and the store is closed or sleeps again. not_compacted: why the files
+    could not be made smaller, such as a full disk, else None.
     """
 
     id: int | None
@@ -55,6 +57,7 @@ class SleepReport:
     steps: Mapping[str, int]
     relearned: int = 0
     pending_checkpoint: bool = False
+    not_compacted: str | None = None
 
     def counts(self) -> dict[What, int]:
         """How many memories each kind of change touches."""
@@ -79,6 +82,7 @@ class SleepReport:
             "steps": dict(self.steps),
             "relearned": self.relearned,
             "pending_checkpoint": self.pending_checkpoint,
+            "not_compacted": self.not_compacted,
         }
 
 
@@ -88,6 +92,7 @@ class Undone:
 
     moved: memories that are in their tier of before again. separated: repetitions that stand for themselves again.
     left: memories that were moved since, and stay where they are. forgotten: what no undoing brings back.
+    steps: how much of each step of upkeep was taken back, by name; "topics": memories in their topic of before.
     """
 
     sleep: int
@@ -95,6 +100,7 @@ class Undone:
     separated: int
     left: int
     forgotten: int
+    steps: Mapping[str, int]
 
 
 def _state_json(state: SleepState) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Generator
 from concurrent.futures import CancelledError, Future, wait
 from threading import Event, Thread, current_thread
 
@@ -13,7 +14,7 @@ __all__ = ["SleepTask"]
 
 
 class SleepTask:
-    """A sleep in the background. Closing the memory cancels it and waits for its end."""
+    """A sleep in the background, which may be awaited, too. Closing the memory cancels it and waits for its end."""
 
     def __init__(self, sleep: Callable[[Progress], SleepReport], *, progress: Progress | None = None) -> None:
         self._sleep, self._told = sleep, progress
@@ -52,6 +53,14 @@ class SleepTask:
         if not wait([self._future], timeout).done:
             raise TimeoutError(f"the sleep has not ended within {timeout} seconds")
         return self._future.result()
+
+    def when_done(self, act: Callable[[], None]) -> None:
+        """Call something at the end, however it comes; at once if it has come."""
+        self._future.add_done_callback(lambda _: act())
+
+    def __await__(self) -> Generator[None, None, SleepReport]:
+        # shielded: a task that stops waiting does not end the sleep
+        return asyncio.shield(asyncio.wrap_future(self._future)).__await__()
 
     def close(self) -> None:
         """Cancel, and wait for the end."""

@@ -8,9 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+import numpy as np
+
 from mnemoloom.clock import from_millis
 from mnemoloom.errors import CorruptionError
 from mnemoloom.records import Tier
+from mnemoloom.storage.topics import NONE, Places, place, places, standing
 
 __all__ = [
     "Move",
@@ -19,11 +22,14 @@ __all__ = [
     "end",
     "give_up",
     "hand_on",
+    "has_topics",
     "mark_undone",
     "moves",
     "note_move",
     "note_pruned",
+    "note_topics",
     "pruned",
+    "restore_topics",
     "sleeps",
 ]
 
@@ -127,3 +133,38 @@ def pruned(connection: sqlite3.Connection, namespace: int) -> list[tuple[int, fl
 def hand_on(connection: sqlite3.Connection, memory: int, heir: int) -> None:
     """Keep beside another memory what is kept beside one that is about to go."""
     connection.execute("UPDATE pruned SET memory = ? WHERE memory = ?", (heir, memory))
+
+
+def note_topics(connection: sqlite3.Connection, namespace: int, sleep: int, before: Places) -> None:
+    """Write down where memories were, `before`, that a sleep has just put elsewhere."""
+    was = dict(zip(before.memories.tolist(), before.cells.tolist(), strict=True))
+    now = places(connection, namespace)
+    nowhere = [NONE, NONE]
+    moved = [
+        (sleep, memory, *was.get(memory, nowhere))
+        for memory, cells in zip(now.memories.tolist(), now.cells.tolist(), strict=True)
+        if was.get(memory, nowhere) != cells
+    ]
+    connection.executemany("INSERT INTO sleep_topics VALUES (?, ?, ?, ?)", moved)
+
+
+def has_topics(connection: sqlite3.Connection, sleep: int) -> bool:
+    """Whether a sleep has put any memory into another topic."""
+    found = connection.execute("SELECT EXISTS (SELECT 1 FROM sleep_topics WHERE sleep = ?)", (sleep,))
+    return bool(found.fetchone()[0])
+
+
+def restore_topics(connection: sqlite3.Connection, namespace: int, sleep: int) -> int:
+    """Put memories into the topics of before a sleep, unless a later one has sorted them; how many that were."""
+    (later,) = connection.execute(
+        "SELECT EXISTS (SELECT 1 FROM sleep_topics t JOIN sleeps s ON s.id = t.sleep "
+        "WHERE s.namespace = ? AND s.id > ? AND s.undone IS NULL)",
+        (namespace, sleep),
+    ).fetchone()
+    rows = connection.execute("SELECT memory, topic, second FROM sleep_topics WHERE sleep = ?", (sleep,)).fetchall()
+    if later or not rows:
+        return 0
+    connection.executemany("DELETE FROM topics WHERE memory = ?", [(row[0],) for row in rows if row[1] == NONE])
+    table = np.array([row for row in rows if row[1] != NONE], np.int64).reshape(-1, 3)
+    place(connection, namespace, Places(table[:, 0], table[:, 1:]), next_id=standing(connection, namespace).next_id)
+    return len(rows)

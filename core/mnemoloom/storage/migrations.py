@@ -141,9 +141,9 @@ CREATE TABLE feedback (
 CREATE INDEX feedback_by_memory ON feedback (memory);
 """
 
-# What sleep did, in numbers alone, so that it can be undone. `merged`: whose part another memory takes in a result.
-# `pruned`: surprises of what was forgotten, each beside a living memory of the same speaker, because ranks are taken
-# among all that was ever written.
+# What sleep did, in numbers alone, so that it can be undone. `sleep_topics`: where memories were before it sorted them
+# anew, −1 for nowhere. `merged`: whose part another memory takes in a result. `pruned`: surprises of what was
+# forgotten, each beside a living memory of the same speaker, because ranks are taken among all that was ever written.
 _M008_SLEEP = """
 CREATE TABLE sleeps (
     id INTEGER PRIMARY KEY,
@@ -161,6 +161,14 @@ CREATE TABLE sleep_moves (
     PRIMARY KEY (sleep, memory)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX sleep_moves_by_memory ON sleep_moves (memory);
+CREATE TABLE sleep_topics (
+    sleep INTEGER NOT NULL REFERENCES sleeps (id) ON DELETE CASCADE,
+    memory INTEGER NOT NULL REFERENCES memories (id) ON DELETE CASCADE,
+    topic INTEGER NOT NULL,
+    second INTEGER NOT NULL,
+    PRIMARY KEY (sleep, memory)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX sleep_topics_by_memory ON sleep_topics (memory);
 CREATE TABLE merged (
     memory INTEGER PRIMARY KEY REFERENCES memories (id) ON DELETE CASCADE,
     stand_in INTEGER NOT NULL REFERENCES memories (id) ON DELETE CASCADE,
@@ -178,6 +186,13 @@ CREATE TABLE pruned (
 CREATE INDEX pruned_by_memory ON pruned (memory);
 """
 
+# When memories end (ms), and the wrapped keys of an encrypted store, by namespace; 0 is the store's own.
+_M009_PRIVACY = """
+ALTER TABLE memories ADD COLUMN expires INTEGER;
+CREATE INDEX memories_by_expiry ON memories (namespace, expires) WHERE expires IS NOT NULL;
+CREATE TABLE vault (namespace INTEGER PRIMARY KEY, wrapped BLOB NOT NULL) STRICT;
+"""
+
 _STEPS = (
     _M001_TABLES,
     _M002_LINKS,
@@ -187,6 +202,7 @@ _STEPS = (
     _M006_TITANS,
     _M007_FABRIC,
     _M008_SLEEP,
+    _M009_PRIVACY,
 )
 FORMAT = len(_STEPS)
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from mnemoloom.errors import CorruptionError
 from mnemoloom.records import Tier
 
-__all__ = ["Standing", "placed_by_users", "standings", "stresses"]
+__all__ = ["Standing", "dropped_by_gates", "placed_by_users", "standings", "stresses"]
 
 STRESS = "stress"  # the key of metadata that says how pressing things were, from 0 to 1
 
@@ -39,6 +39,15 @@ def placed_by_users(connection: sqlite3.Connection, namespace: int) -> dict[int,
         (namespace,),
     )
     return {memory: op == "place" for memory, op, _ in rows}
+
+
+def dropped_by_gates(connection: sqlite3.Connection, namespace: int) -> set[int]:
+    """The memories that the write gate put into the cold tier, whatever happened to them since."""
+    rows = connection.execute(
+        "SELECT g.memory FROM gated g JOIN memories m ON m.id = g.memory WHERE m.namespace = ? AND NOT g.written",
+        (namespace,),
+    )
+    return {row[0] for row in rows}
 
 
 def stresses(connection: sqlite3.Connection, namespace: int) -> dict[int, float]:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 from mnemoloom.errors import CorruptionError
 from mnemoloom.storage.failures import tells_damage
 from mnemoloom.storage.keys import REKEY
+from mnemoloom.storage.lineage import DERIVE
 from mnemoloom.storage.memories import item_of
 
 __all__ = ["Survivors", "survivors"]
@@ -35,12 +36,12 @@ def survivors(connection: sqlite3.Connection, namespace: int, *, store: str) -> 
     ):
         if op == "forget":
             items.pop(memory, None)
-        elif op != REKEY:
+        elif op not in (REKEY, DERIVE):
             items[memory] = item
     # the table may be readable where an index is not, and the other way round
     for statement in (
-        "SELECT id FROM memories NOT INDEXED WHERE namespace = ?",
-        "SELECT id FROM memories INDEXED BY memories_of_namespace WHERE namespace = ?",
+        "SELECT id FROM main.memories NOT INDEXED WHERE namespace = ?",
+        "SELECT id FROM main.memories INDEXED BY memories_of_namespace WHERE namespace = ?",
     ):
         for (memory,) in _readable(connection, statement, namespace):
             items.setdefault(memory, None)

@@ -20,7 +20,6 @@ from mnemoloom.recall.topics import sort_waiting
 from mnemoloom.records import Record
 from mnemoloom.remembering import Missing, Writer
 from mnemoloom.storage import memories
-from mnemoloom.storage.quarantine import isolated
 
 __all__ = ["Confidence", "Handle", "Key", "Labels", "Moment", "Where"]
 
@@ -88,8 +87,7 @@ class Handle:
             number = self._live.number(connection)
             noted = self._live.accessed([memory])
             found = memories.records(connection, number, [memory], accessed=noted) if number is not None else {}
-            hidden = isolated(connection, found)
-        if memory not in found or memory in hidden:
+        if memory not in found:
             raise UnknownMemoryError(key)
         return found[memory]
 

@@ -52,7 +52,7 @@ class ScreeningVerbs(Handle):
         with self._opened.store.reading() as connection:
             number = self._live.number(connection)
             ids = [] if number is None else matching_ids(connection, number, condition, isolated=True).tolist()
-            found = memories.records(connection, number or 0, ids)
+            found = memories.records(connection, number or 0, ids, isolated=True)
         return iter([found[memory] for memory in ids])
 
     async def aquarantined(self, where: Any = None) -> list[Record]:  # noqa: ANN401

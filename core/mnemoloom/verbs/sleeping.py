@@ -49,6 +49,7 @@ class SleepingVerbs(KeepingVerbs):
         if not isinstance(policy, SleepConfig):
             raise ConfigError(f"policy must be a SleepConfig; got {policy!r}")
         if not plan_only:
+            self._writer.purge(now=self._opened.now())
             self._writer.flush_noted()
         report = self._cycle().sleep(policy, now=self._opened.now(), plan_only=plan_only, progress=progress)
         if policy.relearn and not plan_only and self._opened.facts().projection is not None:
@@ -65,7 +66,7 @@ class SleepingVerbs(KeepingVerbs):
         """
         self._opened.store.check_usable(writing=True)
         task = SleepTask(lambda tell: self.sleep(policy=policy, progress=tell), progress=progress)
-        self._opened.before_closing(task.close)
+        task.when_done(self._opened.before_closing(task.close))
         return task
 
     def undo_sleep(self, sleep: int) -> Undone:
@@ -97,9 +98,9 @@ class SleepingVerbs(KeepingVerbs):
         Raises UnknownMemoryError.
         """
         memory = self._id(key)
-        with self._live.reading() as (connection, _, number):
+        with self._live.reading() as (connection, shelf, number):
             groups = groups_of(connection, number, [memory])
-            ids = sorted(groups[0]) if groups else [memory]
+            ids = [each for each in (groups[0] if groups else {memory}) if shelf.slot_of(each)]
             found = memories.records(connection, number, ids, accessed=self._live.accessed(ids))
         if memory not in found:
             raise UnknownMemoryError(key)

@@ -21,7 +21,7 @@ class TitansVerbs(Handle):
         return ShortTerm(self._opened, self._live, session, size)
 
     def gated(self, key: Key) -> Decision | None:
-        """What the write gate decided when a memory was written, and why; None if it met none.
+        """What the write gate decided when a memory was written, and why; None if it met none, as what is imported.
 
         Raises UnknownMemoryError.
         """

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from langchain.agents import create_agent
+from langchain_core.documents import Document
 from langchain_core.messages import BaseMessage, SystemMessage
 
 from hostile.texts import HOSTILE, judge
 from integrations.langchain.scripted import calling, model_saying
-from langchain_mnemoloom import MemoryContext, MnemoloomMiddleware, Recollection, create_memory_tools
+from langchain_mnemoloom import (
+    MemoryContext,
+    MnemoloomMiddleware,
+    MnemoloomRetriever,
+    MnemoloomVectorStore,
+    Recollection,
+    create_memory_tools,
+)
 from langchain_mnemoloom.classic import MnemoloomMemory
 from langchain_mnemoloom.remembering_chat import RememberingChat
 from mnemoloom import Draft, Memory
+from mnemoloom.embedders import HashingEmbedder
+from mnemoloom.errors import EmbedderUnavailableError
 
 QUESTION = "What was that about zqx?"
 ANN = MemoryContext(user_id="ann")
@@ -61,3 +73,28 @@ def test_a_chat_that_remembers(memory: Memory) -> None:
 def test_the_memory_of_the_old_chains(memory: Memory) -> None:
     found = MnemoloomMemory(memory=memory.at("users", "ann"), k=100).load_memory_variables({"input": "zqx"})
     assert len(judge(found["history"])) == 100
+
+
+def test_documents_know_their_source_and_go_with_it() -> None:
+    with Memory.open(":memory:", embedder=HashingEmbedder(64)) as memory:
+        store = MnemoloomVectorStore(memory)
+        store.add_texts(["The code is 0000."], source="web/eve", trust="web")
+        store.add_documents([Document("The code is 4711.")], trust="system")
+        asyncio.run(store.aadd_texts(["The code is 1111."], source="web/eve", trust="web"))
+        found = MnemoloomRetriever(memory=memory).invoke("What is the code?", min_trust="user")
+        assert [(each.page_content, each.metadata["trust"]) for each in found] == [("The code is 4711.", "system")]
+        assert memory.remove_source("web/eve").count == 2
+        assert [each.page_content for each in store.similarity_search("code", k=5)] == ["The code is 4711."]
+
+
+def test_documents_say_that_the_encoder_was_down() -> None:
+    class Down(HashingEmbedder):
+        def embed(self, texts: Any, *, query: bool = False) -> Any:
+            if query:
+                raise EmbedderUnavailableError("no server")
+            return super().embed(texts, query=query)
+
+    with Memory.open(":memory:", embedder=Down(64)) as memory:
+        memory.remember("The code is 4711.")
+        [found] = MnemoloomRetriever(memory=memory).invoke("What is the code?")
+        assert "no server" in found.metadata["degraded"]

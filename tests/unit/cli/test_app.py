@@ -15,7 +15,7 @@ from mnemoloom.cli import app, main
 
 COMMANDS = (
     *("demo", "remember", "recall", "why", "history", "list", "forget", "pin", "move", "calibrate", "chat", "stats"),
-    *("topics", "related", "export", "import", "doctor", "reembed"),
+    *("topics", "related", "export", "import", "doctor", "reembed", "sleep"),
 )
 ROOT = str(Path(mnemoloom.__file__).parents[1])
 

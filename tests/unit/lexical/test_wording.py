@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mnemoloom.lexical import Analyzer, wording
+from mnemoloom.lexical import Analyzer, specifics, wording
 
 ENGLISH = Analyzer()
 
@@ -45,3 +45,40 @@ def test_a_language_without_a_list_of_fillers_compares_every_word() -> None:
     german = Analyzer("german")
     assert wording(german, "Ich mag den Tee.") == wording(german, "ich mag den Tee")
     assert wording(german, "Ich mag den Tee.") != wording(german, "Ich mag sehr den Tee.")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("I have a dog named Max.", "My dog is called Max!"),
+        ("My favourite colour is blue.", "My favorite color is blue."),
+        ("Thanks, Deb! Your support means a lot.", "Thanks, Deb. I really appreciate your support!"),
+    ],
+)
+def test_paraphrases_share_their_specifics(one: str, other: str) -> None:
+    assert specifics(ENGLISH, one) == specifics(ENGLISH, other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Bodil has 4 chickens.", "Bodil has 26 chickens."),
+        ("Bodil has four chickens.", "Bodil has nine chickens."),
+        ("Our friends moved to Oslo.", "Our friends moved to Bergen."),
+        ("Then Ann told Bo about the trip.", "Then Bo told Ann about the trip."),
+        ("I like tea.", "I don't like tea."),
+        ("He moved in May.", "She moved in May."),
+        ("I moved.", "I almost moved."),
+        ("The meeting is on Monday.", "The meeting is on Tuesday."),
+        ("You moved to Oslo.", "You moved to Oslo?"),
+        ("好きです", "好きではない"),
+    ],
+)
+def test_what_a_small_change_would_falsify_is_specific(one: str, other: str) -> None:
+    assert specifics(ENGLISH, one) != specifics(ENGLISH, other)
+
+
+def test_without_a_list_for_a_language_the_wording_is_specific() -> None:
+    german = Analyzer("german")
+    assert specifics(german, "Ich mag Tee.") == wording(german, "Ich mag Tee.")
+    assert specifics(german, "Ich mag Tee.") != specifics(german, "Ich mag keinen Tee.")

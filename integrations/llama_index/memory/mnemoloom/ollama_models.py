@@ -8,9 +8,10 @@ from typing import Any
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, ChatResponseAsyncGen, ChatResponseGen
 from llama_index.core.bridge.pydantic import Field, PrivateAttr
 
+from mnemoloom.embedders.breaker import Breaker
 from mnemoloom.embedders.chat_errors import broken_off, chat_errors
 from mnemoloom.embedders.endpoint import Endpoint, endpoint
-from mnemoloom.embedders.ollama_client import connection, ollama_client
+from mnemoloom.embedders.ollama_client import chat_breaker, connection, ollama_client
 from mnemoloom.errors import ConfigError, require
 
 require("llama_index.llms.ollama", extra="llama-index-ollama")
@@ -40,6 +41,7 @@ class BoundedOllama(Ollama):  # type: ignore[misc]
     ConfigError: a server that is not allowed, or an option that LlamaIndex's Ollama does not have or that has no
         effect here (a client, headers).
     ChatModelUnavailableError: no server, no such model, or the answer broke off; nothing of it is returned.
+        After five failures in a row nothing is sent for ten seconds.
     ChatModelTimeoutError, ChatModelError: too slow; refused, or no answer that makes sense.
     """
 
@@ -48,6 +50,7 @@ class BoundedOllama(Ollama):  # type: ignore[misc]
 
     _client: ollama.Client | None = PrivateAttr(default=None)
     _async_client: ollama.AsyncClient | None = PrivateAttr(default=None)
+    _breaker: Breaker = PrivateAttr(default_factory=chat_breaker)
 
     def __init__(
         self,
@@ -79,6 +82,7 @@ class BoundedOllama(Ollama):  # type: ignore[misc]
                 patience=self.request_timeout,
                 timeout=self.answer_timeout,
                 longest_answer=LONGEST_ANSWER,
+                breaker=self._breaker,
             )
         return self._client
 
@@ -90,6 +94,7 @@ class BoundedOllama(Ollama):  # type: ignore[misc]
                 patience=self.request_timeout,
                 timeout=self.answer_timeout,
                 longest_answer=LONGEST_ANSWER,
+                breaker=self._breaker,
             )
         return self._async_client
 
@@ -148,10 +153,12 @@ def ollama_embedding(
     return found
 
 
-def _async_client(server: Endpoint, *, patience: float, timeout: float, longest_answer: int) -> ollama.AsyncClient:
+def _async_client(
+    server: Endpoint, *, patience: float, timeout: float, longest_answer: int, breaker: Breaker | None = None
+) -> ollama.AsyncClient:
     return ollama.AsyncClient(
         server.url,
-        transport=AsyncBoundedTransport(max_bytes=longest_answer, seconds=timeout),
+        transport=AsyncBoundedTransport(max_bytes=longest_answer, seconds=timeout, breaker=breaker),
         **connection(server, patience=patience),
     )
 
