@@ -222,7 +222,7 @@ class IndexSettings:
         each, 0 the exact row. (2, 1, 0), (2, 0), or (0,), which compares every vector always. Level 1 takes 384 bytes
         a memory at 384 dimensions; it lets more candidates through than exact rows could be read.
     candidates: how many the coarse level hands on, at least; more beyond 100,000 memories, and more where the probe
-        sees too few. On 100,000 MiniLM vectors 200 hold .999 of the true ten nearest, 384 all but one in 2,000.
+        sees too few. On 100,000 MiniLM vectors they hold all but one in a thousand of the true ten nearest.
     probe_every: each so many queries, and the first few, one is answered exactly as well, to measure the recall.
     recall: the share of the true ten nearest that the candidates must hold; below it their number is raised.
     compact_at: the share of forgotten entries beyond which the codes close their gaps.
@@ -230,7 +230,7 @@ class IndexSettings:
 
     exact_below: int = 8_000
     levels: tuple[int, ...] = (2, 1, 0)
-    candidates: int = 384
+    candidates: int = 256
     probe_every: int = 100
     recall: float = 0.995
     compact_at: float = 0.25
