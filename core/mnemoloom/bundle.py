@@ -5,6 +5,9 @@
     vectors.f32      little-endian float32 rows; equal texts share one
     tokens.i8        rows of int8 token codes, those of one text after those of another
     projection.f32   the token projection, if the store has learned one
+    links.jsonl      links between memories, named by their lines, from 1
+
+Bundles of format 1 had no links.jsonl, and memories without an end; they are still read.
 
 File names are constants: a manifest repeats them, but never chooses them. A declared shape must equal the
 size of its file before anything of that shape is read, and what is read at once is bounded.
@@ -29,12 +32,13 @@ from mnemoloom.errors import ImportFormatError, LoomError, StorageFailure
 
 __all__ = ["FIELDS", "BundleReader", "BundleWriter", "Manifest", "WrittenFile", "disk_errors"]
 
-FORMAT = "mnemoloom-bundle/1"
+FORMAT = "mnemoloom-bundle/2"
+_FIRST = "mnemoloom-bundle/1"
 MANIFEST, MEMORIES = "manifest.json", "memories.jsonl"
-VECTORS, TOKENS, PROJECTION = "vectors.f32", "tokens.i8", "projection.f32"
+VECTORS, TOKENS, PROJECTION, LINKS = "vectors.f32", "tokens.i8", "projection.f32", "links.jsonl"
 FIELDS = (
     "text", "speaker", "session", "time", "created", "accessed", "metadata", "tier", "pinned", "external_id",
-    "source", "trust", "surprise", "vector", "variant", "encoder", "tokens",
+    "source", "trust", "surprise", "vector", "variant", "encoder", "tokens", "expires",
 )  # fmt: skip
 # of few memories, and left out of the others: in quarantine; made of the memories on these lines, counted from 1
 MARKS = ("quarantined", "derived_from")
@@ -45,6 +49,7 @@ _LONGEST_MANIFEST = 1 << 20
 _WIDEST = 1 << 20  # numbers in a row
 _MOST_CODES = 64 << 20  # token codes of one text
 _LARGEST_PROJECTION = 256 << 20
+_LONGEST_LINK = 4096  # bytes of a line
 _SHORTEST = 1e-60  # squared length of a row, as in drafts.raw_row
 
 
@@ -54,7 +59,7 @@ class Manifest:
 
     memories: how many lines. encoder, width: of the vectors. rows: of vectors.f32, each of `width` numbers.
     codes: rows of tokens.i8, each of `token_width` numbers. projection: its shape (1 + w, D), or None.
-    digests: file name to BLAKE2b-256 in hex.
+    digests: file name to BLAKE2b-256 in hex. links: how many lines of links.jsonl, None in a bundle of format 1.
     """
 
     memories: int
@@ -65,6 +70,7 @@ class Manifest:
     token_width: int
     projection: tuple[int, ...] | None
     digests: Mapping[str, str]
+    links: int | None = None
 
     def to_json(self) -> str:
         value = {
@@ -76,6 +82,8 @@ class Manifest:
             "tokens": self._array(TOKENS, "int8", (self.codes, self.token_width)),
             "projection": self._array(PROJECTION, "float32", self.projection) if self.projection else None,
             "memories_file": {"file": MEMORIES, "blake2b": self.digests[MEMORIES]},
+            "links": self.links,
+            "links_file": {"file": LINKS, "blake2b": self.digests[LINKS]},
         }
         return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
 
@@ -86,10 +94,13 @@ class Manifest:
     def from_json(cls, data: bytes) -> Manifest:
         """The manifest in `data`. Raises ImportFormatError at the first thing that is not as it must be."""
         value = _parsed(data, MANIFEST)
-        if value.get("format") != FORMAT:
-            raise ImportFormatError(f"{MANIFEST}: format must be {FORMAT!r}; got {_brief(value.get('format'))}")
+        if value.get("format") not in (FORMAT, _FIRST):
+            raise ImportFormatError(
+                f"{MANIFEST}: format must be {FORMAT!r} or {_FIRST!r}; got {_brief(value.get('format'))}"
+            )
+        linked = value["format"] != _FIRST
         names = ("format", "memories", "encoder", "width", "vectors", "tokens", "projection", "memories_file")
-        _check_names(value, names, MANIFEST)
+        _check_names(value, (*names, "links", "links_file") if linked else names, MANIFEST)
         width = value["width"]
         if width is not None and not 1 <= _count(width, "width") <= _WIDEST:
             raise ImportFormatError(f"{MANIFEST}: width must be null or from 1 to {_WIDEST}; got {width!r}")
@@ -107,6 +118,9 @@ class Manifest:
         parts = {VECTORS: value["vectors"], TOKENS: value["tokens"], MEMORIES: value["memories_file"]}
         if projection is not None:
             parts[PROJECTION] = projection
+        if linked:
+            _check_names(value["links_file"], ("file", "blake2b"), f"{MANIFEST}: links_file")
+            parts[LINKS] = value["links_file"]
         return cls(
             memories=_count(value["memories"], "memories"),
             encoder=_encoder(value["encoder"]),
@@ -116,6 +130,7 @@ class Manifest:
             token_width=token_width,
             projection=shape,
             digests={name: _digest_of(part, name) for name, part in parts.items()},
+            links=_count(value["links"], "links") if linked else None,
         )
 
 
@@ -151,8 +166,8 @@ class BundleWriter:
 
     def __init__(self, folder: Path, *, token_width: int) -> None:
         self._folder, self._token_width = folder, token_width
-        self._files = {name: WrittenFile(folder / name) for name in (MEMORIES, VECTORS, TOKENS)}
-        self.memories, self.rows, self.codes = 0, 0, 0
+        self._files = {name: WrittenFile(folder / name) for name in (MEMORIES, VECTORS, TOKENS, LINKS)}
+        self.memories, self.rows, self.codes, self.links = 0, 0, 0, 0
 
     def add_row(self, vector: bytes) -> int:
         """The number of the new row."""
@@ -173,6 +188,11 @@ class BundleWriter:
         self._files[MEMORIES].write(_compact(line).encode() + b"\n")
         self.memories += 1
 
+    def add_link(self, source: int, kind: str, target: int) -> None:
+        """Note a link between the memories of two lines."""
+        self._files[LINKS].write(_compact({"source": source, "kind": kind, "target": target}).encode() + b"\n")
+        self.links += 1
+
     def finish(self, *, encoder: str | None, width: int | None, projection: np.ndarray[Any, Any] | None) -> int:
         """Write projection and manifest; the size of the bundle in bytes."""
         if projection is not None:
@@ -187,6 +207,7 @@ class BundleWriter:
             token_width=self._token_width,
             projection=None if projection is None else tuple(projection.shape),
             digests={name: file.close() for name, file in self._files.items()},
+            links=self.links,
         )
         last = WrittenFile(self._folder / MANIFEST)
         last.write(manifest.to_json().encode())
@@ -238,10 +259,35 @@ class BundleReader:
             if not data.endswith(b"\n"):
                 raise ImportFormatError(f"{where} is cut off")
             value = _parsed(data, where)
+            if self.manifest.links is None:
+                _check_names(value, tuple(name for name in FIELDS if name != "expires"), where, optional=MARKS)
+                value["expires"] = None
             _check_names(value, FIELDS, where, optional=MARKS)
             yield number, value
         if number != self.manifest.memories:
             raise ImportFormatError(f"{MEMORIES} must have {self.manifest.memories} lines; got {number}")
+
+    def links(self) -> Iterator[tuple[int, str, int]]:
+        """Source, kind and target of every link, source and target as line numbers from 1."""
+        if self.manifest.links is None:
+            return
+        file, number = self._files[LINKS], 0
+        file.seek(0)
+        while data := file.readline(_LONGEST_LINK + 1):
+            number += 1
+            where = f"{LINKS} line {number}"
+            if len(data) > _LONGEST_LINK or not data.endswith(b"\n"):
+                raise ImportFormatError(f"{where} is cut off, or longer than {_LONGEST_LINK} bytes")
+            value = _parsed(data, where)
+            _check_names(value, ("source", "kind", "target"), where)
+            source, kind, target = value["source"], value["kind"], value["target"]
+            if not all(type(end) is int and 1 <= end <= self.manifest.memories for end in (source, target)):
+                raise ImportFormatError(f"{where}: a link stands between lines of {MEMORIES}; got {_brief(value)}")
+            if not isinstance(kind, str) or not kind.strip() or "\0" in kind or not _is_unicode(kind):
+                raise ImportFormatError(f"{where}: the kind of a link must be a text; got {_brief(kind)}")
+            yield source, kind, target
+        if number != self.manifest.links:
+            raise ImportFormatError(f"{LINKS} must have {self.manifest.links} lines; got {number}")
 
     def vector(self, row: int) -> bytes:
         """The bytes of a row."""

@@ -5,7 +5,9 @@ Figures are recall@10 in points, from tests/benchmarks/README.md unless a line s
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
+from datetime import timedelta
 from typing import Literal
 
 from mnemoloom.errors import ConfigError
@@ -339,6 +341,11 @@ class Config:
         away; the higher, the more topics. What is sorted already stays where it is.
     feedback: how far a question is moved to where such questions found what was said to be `useful`; 0 leaves it.
         Nothing is moved before something was.
+    ttl: how long a memory lasts that says nothing about it itself, in seconds or as a timedelta; None is for ever.
+    redact: makes of each text the one that is stored, encoded and searched, such as `mnemoloom.redaction.Redactor()`;
+        questions go through it, too, because an encoder may be a server. Labels (speaker, session, source, external
+        id) and namespaces do not. A vector that a caller brought along for a text that it changes is dropped.
+    redact_metadata: let it change the strings in metadata as well.
     """
 
     profile: str | Profile = "auto"
@@ -356,8 +363,18 @@ class Config:
     vigilance: float = 0.35
     feedback: float = 0.5
     limits: Limits = field(default_factory=Limits)
+    ttl: float | timedelta | None = None
+    redact: Callable[[str], str] | None = None
+    redact_metadata: bool = True
 
     def __post_init__(self) -> None:
+        seconds = self.ttl.total_seconds() if isinstance(self.ttl, timedelta) else self.ttl
+        if seconds is not None and (
+            isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds > 0
+        ):
+            raise ConfigError(f"Config.ttl must be more than 0 seconds, a timedelta or None; got {self.ttl!r}")
+        if self.redact is not None and not callable(self.redact):
+            raise ConfigError(f"Config.redact must be a function from text to text, or None; got {self.redact!r}")
         if not isinstance(self.index, IndexSettings):
             raise ConfigError(f"Config.index must be IndexSettings; got {self.index!r}")
         if self.profile != "auto":

@@ -11,11 +11,12 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from mnemoloom.chain.keys import check_key
-from mnemoloom.errors import LoomError
+from mnemoloom.errors import EncryptionKeyError, LoomError
 from mnemoloom.memory import Memory
-from mnemoloom.storage import memories, read_cache
+from mnemoloom.storage import Store, memories, read_cache
 from mnemoloom.storage.cache import intact_caches
-from mnemoloom.storage.facts import CALLER, read_facts
+from mnemoloom.storage.facts import CALLER, read_facts, read_store_id
+from mnemoloom.storage.verify import verify_store
 
 __all__ = ["Check", "Report", "examine"]
 
@@ -50,21 +51,23 @@ class Report:
         return all(check.ok for check in self.checks)
 
 
-def examine(path: str | Path, *, key: bytes | None = None) -> Report:
+def examine(path: str | Path, *, key: bytes | None = None, encryption_key: bytes | str | None = None) -> Report:
     """Look at the store in a folder, without changing it; damage becomes a check that is not ok.
 
-    With the `key` of its log, signatures are checked, too. Raises ConfigError for a key that cannot be one.
+    With the `key` of its log, signatures are checked, too. Of an encrypted store whose `encryption_key` is not given,
+    the pages and the log are looked at, and what cannot be read is said. Raises ConfigError for a key that cannot be
+    one.
     """
     folder = Path(path)
     key = None if key is None else check_key(key)
-    return Report(path=folder, checks=tuple(_checks(folder, key)))
+    return Report(path=folder, checks=tuple(_checks(folder, key, encryption_key)))
 
 
-def _checks(folder: Path, key: bytes | None) -> Iterator[Check]:
+def _checks(folder: Path, key: bytes | None, secret: bytes | str | None) -> Iterator[Check]:
     yield (found := _check_folder(folder))
     if found.ok:
         yield _check_lock(folder)
-        yield from _check_store(folder, key)
+        yield from _check_store(folder, key, secret)
     yield _check_library()
     if found.ok:
         free = shutil.disk_usage(folder).free
@@ -98,9 +101,13 @@ def _check_lock(folder: Path) -> Check:
     return Check(name="lock", ok=True, detail="free")
 
 
-def _check_store(folder: Path, key: bytes | None) -> Iterator[Check]:
+def _check_store(folder: Path, key: bytes | None, secret: bytes | str | None) -> Iterator[Check]:
     try:
-        memory = Memory.open(folder, read_only=True, key=key)
+        memory = Memory.open(folder, read_only=True, key=key, encryption_key=secret)
+    except EncryptionKeyError as error:
+        yield Check(name="database", ok=secret is None, detail=str(error))
+        yield _check_closed(folder)
+        return
     except LoomError as error:
         yield Check(name="database", ok=False, detail=str(error))
         return
@@ -112,6 +119,23 @@ def _check_store(folder: Path, key: bytes | None) -> Iterator[Check]:
             except LoomError as error:
                 ok, detail = False, str(error)
             yield Check(name=name, ok=ok, detail=detail)
+
+
+def _check_closed(folder: Path) -> Check:
+    """What can be told of an encrypted store without its key: its pages, and the chain of its log."""
+    try:
+        store = Store.open(folder, read_only=True, durability="full", lock_timeout=0.0)
+        try:
+            with store.snapshot() as connection:
+                found = verify_store(connection, store=read_store_id(connection), closed=True)
+        finally:
+            store.close()
+    except LoomError as error:
+        return Check(name="log", ok=False, detail=str(error))
+    held = f"{found.entries:,} log entries, anchor {found.anchor}; what the memories hold was not looked at"
+    return Check(
+        name="log", ok=found.ok, detail=f"pages and chain hold: {held}" if found.ok else f"{found.problem}; {held}"
+    )
 
 
 def _format(memory: Memory, _: Path) -> tuple[bool, str]:

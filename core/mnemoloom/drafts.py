@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields
+from datetime import timedelta
 from hashlib import blake2b, sha256
 from typing import Any
 
@@ -13,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnemoloom.clock import from_millis, last_millis, to_millis
-from mnemoloom.config import Limits
+from mnemoloom.config import Config, Limits
 from mnemoloom.errors import MetadataError, NamespaceError, TextError, ValidationError, VectorError
 from mnemoloom.records import Draft, Tier
+from mnemoloom.redaction import redact_metadata, redact_text
 from mnemoloom.trust import check_trust
 
 __all__ = [
@@ -24,10 +26,12 @@ __all__ = [
     "check_draft",
     "check_label",
     "check_moment",
+    "check_name",
     "check_namespace",
     "check_text",
     "check_tier",
     "check_topics",
+    "check_ttl",
     "raw_row",
     "settled",
 ]
@@ -58,23 +62,27 @@ class CheckedDraft:
     placed: bool
     source: str | None
     trust: str
+    expires: int | None = None
     derived_from: tuple[int | str, ...] = ()
 
 
-def check_draft(value: Draft | Mapping[str, Any] | str, *, limits: Limits, now: int) -> CheckedDraft:
-    """Check a draft, a mapping with its fields, or a bare text.
+def check_draft(value: Draft | Mapping[str, Any] | str, *, config: Config, now: int) -> CheckedDraft:
+    """Check a draft, a mapping with its fields, or a bare text, redacted as the settings say.
 
     Raises
     ------
     ValidationError: the first rule that it breaks, as TextError, MetadataError or VectorError where they fit.
+    RedactionError: the hook failed.
     """
-    draft = _as_draft(value)
-    data = _checked_bytes(draft.text, limits=limits, name="text")
+    draft, limits = _as_draft(value), config.limits
+    data = check_text(draft.text, config=config, name="text").encode()
     vector = None if draft.vector is None else raw_row(draft.vector)
+    if config.redact is not None and data.decode() != draft.text:
+        vector = None  # it tells of the text as it was
     if not isinstance(draft.pinned, bool):
         raise ValidationError(f"pinned must be True or False; got {type(draft.pinned).__name__}")
     return CheckedDraft(
-        text=data.decode(),  # a subclass of str may hold more than a text, and would be kept as it is
+        text=data.decode(),
         pointer=sha256(data).digest(),
         variant=b"" if vector is None else blake2b(vector.tobytes(), digest_size=16).digest(),
         vector=vector,
@@ -82,17 +90,18 @@ def check_draft(value: Draft | Mapping[str, Any] | str, *, limits: Limits, now: 
         speaker=_label(draft.speaker, "speaker", limits),
         session=_label(draft.session, "session", limits),
         time=now if draft.time is None else check_moment(draft.time, "time"),
-        metadata=_metadata(draft.metadata, limits),
+        metadata=_metadata(draft.metadata, config),
         tier=Tier.PERSISTENT if draft.pinned else check_tier(Tier.LONG_TERM if draft.tier is None else draft.tier),
         pinned=draft.pinned,
         placed=draft.pinned or draft.tier is not None,
         source=_label(draft.source, "source", limits),
         trust=check_trust(draft.trust),
+        expires=_end(config.ttl if draft.ttl is None else draft.ttl, now),
         derived_from=_origins(draft.derived_from),
     )
 
 
-def settled(draft: CheckedDraft) -> Draft:
+def settled(draft: CheckedDraft, *, now: int) -> Draft:
     """The same as a draft again: with the time that it was checked at, and nothing that the caller could change."""
     return Draft(
         text=draft.text,
@@ -107,11 +116,21 @@ def settled(draft: CheckedDraft) -> Draft:
         tier=draft.tier if draft.placed else None,
         pinned=draft.pinned,
         derived_from=draft.derived_from,
+        ttl=math.inf if draft.expires is None else max(1, draft.expires - now) / 1000,
     )
 
 
-def check_text(text: object, *, limits: Limits, name: str) -> str:
-    """`text` if it can be stored or asked; raises TextError."""
+def check_text(text: object, *, config: Config, name: str) -> str:
+    """`text`, redacted, if it can be stored or asked; raises TextError, RedactionError."""
+    # a subclass of str may hold more than a text, and would be kept as it is
+    said = _checked_bytes(text, limits=config.limits, name=name).decode()
+    if config.redact is None:
+        return said
+    return _checked_bytes(redact_text(said, config.redact), limits=config.limits, name=name).decode()
+
+
+def check_name(text: object, *, limits: Limits, name: str) -> str:
+    """`text`, a name that a caller gives, if it can be stored; raises TextError."""
     return _checked_bytes(text, limits=limits, name=name).decode()
 
 
@@ -208,6 +227,29 @@ def _as_draft(value: object) -> Draft:
     return Draft(**value)
 
 
+def check_ttl(ttl: object, name: str = "ttl") -> float | None:
+    """A span in seconds, None for one without an end; raises ValidationError."""
+    seconds = ttl.total_seconds() if isinstance(ttl, timedelta) else ttl
+    if seconds is None:
+        return None
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds > 0:
+        raise ValidationError(f"{name} must be more than 0 seconds, or a timedelta; got {ttl!r}")
+    return None if math.isinf(seconds) else float(seconds)
+
+
+def _end(ttl: object, now: int) -> int | None:
+    """The moment (ms) at which a memory ends that is remembered now."""
+    seconds = check_ttl(ttl)
+    if seconds is None:
+        return None
+    end = now + max(1, round(seconds * 1000))
+    try:
+        from_millis(end)
+    except (ValueError, OverflowError, OSError) as error:
+        raise ValidationError(f"ttl must end before the year 10000; got {ttl!r}") from error
+    return end
+
+
 def _label(label: object, name: str, limits: Limits) -> str | None:
     if label is None:
         return None
@@ -249,13 +291,17 @@ def check_moment(moment: object, name: str, *, to_the_end: bool = False) -> int:
         ) from error
 
 
-def _metadata(metadata: object, limits: Limits) -> str:
+def _metadata(metadata: object, config: Config) -> str:
+    limits = config.limits
     if not isinstance(metadata, Mapping):
         raise MetadataError(f"metadata must be a mapping; got {type(metadata).__name__}")
     if not metadata:
         return "{}"
     plain = dict(metadata)
     _walk(plain, depth=1, limits=limits)
+    if config.redact is not None and config.redact_metadata:
+        plain = {key: redact_metadata(value, config.redact) for key, value in plain.items()}
+        _walk(plain, depth=1, limits=limits)
     written = json.dumps(plain, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
     if len(written.encode()) > limits.metadata_bytes:
         raise MetadataError(f"metadata must have at most {limits.metadata_bytes} bytes of JSON")

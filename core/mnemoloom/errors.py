@@ -11,6 +11,7 @@ LoomError
 │   ├── ConfigError                     a setting outside its bounds
 │   └── ImportFormatError               an import bundle that cannot be trusted
 ├── UnknownMemoryError (KeyError)       no memory with this id in this namespace
+├── RedactionError (RuntimeError)       the hook that redacts failed; nothing was stored
 ├── IngestError (RuntimeError)           drafts that were put into a queue could not be stored
 ├── UnknownSleepError (KeyError)        no sleep with this id in this namespace
 ├── ScopeError (LookupError)            a run does not say, or says in two ways, whose memories it may use
@@ -22,6 +23,7 @@ LoomError
 │   ├── NotAStoreError (FileNotFoundError)  the path holds no store
 │   ├── FormatError (ValueError)        written by a newer or unknown format
 │   ├── ChainKeyError (PermissionError)  the log is kept under another key, or one that was not given
+│   ├── EncryptionKeyError (PermissionError)  encrypted under another key, or one that was not given; or not encrypted
 │   ├── CorruptionError (ValueError)    damaged truth, named by file or record
 │   └── StorageFailure (OSError)        the disk refused: full, read-only, failing
 ├── EmbedderError (RuntimeError)        the encoder failed
@@ -60,6 +62,7 @@ __all__ = [
     "EmbedderMismatchError",
     "EmbedderTimeoutError",
     "EmbedderUnavailableError",
+    "EncryptionKeyError",
     "FilterError",
     "ForkedStoreError",
     "FormatError",
@@ -71,6 +74,7 @@ __all__ = [
     "NamespaceError",
     "NotAStoreError",
     "ReadOnlyError",
+    "RedactionError",
     "ScopeError",
     "StorageFailure",
     "StoreClosedError",
@@ -140,6 +144,10 @@ class UnknownMemoryError(LoomError, KeyError):
         return str(self.args[0])
 
 
+class RedactionError(LoomError, RuntimeError):
+    """The hook that redacts raised, or returned no text; nothing was stored, asked or encoded."""
+
+
 class IngestError(LoomError, RuntimeError):
     """Drafts of an ingest queue could not be stored; they wait in the queue.
 
@@ -205,6 +213,10 @@ class FormatError(StoreError, ValueError):
 
 class ChainKeyError(StoreError, PermissionError):
     """The store's log is kept under another key than the one given, or under one that was not given."""
+
+
+class EncryptionKeyError(StoreError, PermissionError):
+    """The store is encrypted under another key, or under one that was not given; or it is not encrypted at all."""
 
 
 class CorruptionError(StoreError, ValueError):

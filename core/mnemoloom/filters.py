@@ -104,6 +104,7 @@ _FIELDS: Final[Mapping[str, _Kind]] = {
     "pinned": _Kind.FLAG,
     "source": _Kind.TEXT,
     "trust": _Kind.TEXT,
+    "expires": _Kind.TIME,
 }
 _OPERATORS: Final[Mapping[_Kind, frozenset[Op]]] = {
     _Kind.INTEGER: _SAME | _ORDER.keys(),
@@ -382,7 +383,7 @@ def matches(condition: Filter | None, view: Mapping[str, Any]) -> bool:
 
     Parameters
     ----------
-    view: the record's fields by name; `time` and `created` in integer milliseconds since 1970, `metadata`
+    view: the record's fields by name; `time`, `created` and `expires` in integer milliseconds since 1970, `metadata`
         as the JSON object it was stored as. A field left out counts as null.
     """
     if condition is None:

@@ -16,7 +16,9 @@ from mnemoloom.verbs.evidence import EvidenceVerbs
 from mnemoloom.verbs.ingesting import IngestingVerbs
 from mnemoloom.verbs.keeping import KeepingVerbs
 from mnemoloom.verbs.learning import LearningVerbs
+from mnemoloom.verbs.privacy import PrivacyVerbs
 from mnemoloom.verbs.reading import ReadingVerbs
+from mnemoloom.verbs.saving import SavingVerbs
 from mnemoloom.verbs.screening import ScreeningVerbs
 from mnemoloom.verbs.sleeping import SleepingVerbs
 from mnemoloom.verbs.titans import TitansVerbs
@@ -35,8 +37,10 @@ class Memory(
     SleepingVerbs,
     KeepingVerbs,
     EvidenceVerbs,
+    SavingVerbs,
     ScreeningVerbs,
     TitansVerbs,
+    PrivacyVerbs,
 ):
     """A handle on one namespace of a store; may be shared between threads and event loops.
 
@@ -58,6 +62,8 @@ class Memory(
         lock_timeout: float = 0.5,
         reembed: bool = False,
         key: bytes | None = None,
+        encryption_key: bytes | str | None = None,
+        encrypt: bool = False,
     ) -> Memory:
         """Open the store in folder `path`, or make one; ":memory:" keeps everything in memory.
 
@@ -71,11 +77,15 @@ class Memory(
         reembed: accept another embedder than the one that the store was written with, and encode everything anew.
         key: at least 16 secret bytes that sign the log (`verify`). It is never stored; keep it. A new store takes it
         from the beginning on, one that has begun without a key by `rekey`.
+        encryption_key: 32 secret bytes, or a passphrase of at least 12 characters, that the store is encrypted under
+        (extra `encryption`). It is never stored, and without it nothing can be read: keep it. A new store takes it from
+        the beginning on; `storage/vault.py` says what is encrypted, the README what that is good for.
+        encrypt: encrypt a store that was begun without. Nobody else may have it open; copies from before stay readable.
 
         Raises
         ------
         NotAStoreError, FormatError, CorruptionError, StoreLockedError, EmbedderMismatchError, NamespaceError,
-        ChainKeyError, ConfigError
+        ChainKeyError, EncryptionKeyError, ConfigError, MissingExtraError
         """
         config = config or Config()
         labels = check_namespace(namespace, limits=config.limits)
@@ -91,6 +101,8 @@ class Memory(
             lock_timeout=lock_timeout,
             reembed=reembed,
             key=key,
+            encryption_key=encryption_key,
+            encrypt=encrypt,
         )
         memory = cls(opened, labels)
         if reembed:

@@ -22,7 +22,9 @@ from mnemoloom.ports import Embedder
 from mnemoloom.recall.encoding import Encoding
 from mnemoloom.recall.live import LiveShelf
 from mnemoloom.storage import Store, keys
-from mnemoloom.storage.facts import StoreFacts, read_facts, write_fact
+from mnemoloom.storage.ciphers import MasterKey, check_encryption_key
+from mnemoloom.storage.encrypting import unlock
+from mnemoloom.storage.facts import StoreFacts, read_facts, read_store_id, write_fact
 
 __all__ = ["OpenStore"]
 
@@ -42,9 +44,12 @@ class OpenStore:
         clock: Clock,
         reembed: bool = False,
         key: bytes | None = None,
+        encryption_key: bytes | str | None = None,
+        encrypt: bool = False,
     ) -> None:
         self.store, self.config, self.clock = store, config, clock
         self.store_id = _identify(store)
+        unlock(store, encryption_key, store_id=self.store_id, encrypt=encrypt)
         self.signer = self._sign(key)
         facts = self.facts()
         self.encoding = None
@@ -76,6 +81,8 @@ class OpenStore:
         lock_timeout: float,
         reembed: bool,
         key: bytes | None = None,
+        encryption_key: bytes | str | None = None,
+        encrypt: bool = False,
     ) -> OpenStore:
         """Open a store for an encoder. Raises EmbedderMismatchError unless `reembed` allows another one."""
         if embedder is not None and not isinstance(embedder, Embedder):
@@ -84,9 +91,19 @@ class OpenStore:
                 f"mnemoloom.embedders; got {embedder!r}"
             )
         key = None if key is None else check_key(key)
-        store = Store.open(path, read_only=read_only, durability=durability, lock_timeout=lock_timeout)
+        encryption_key = None if encryption_key is None else check_encryption_key(encryption_key)
+        store = Store.open(path, read_only=read_only, durability=durability, lock_timeout=lock_timeout, clock=clock)
         try:
-            opened = cls(store, embedder=embedder, config=config, clock=clock, reembed=reembed, key=key)
+            opened = cls(
+                store,
+                embedder=embedder,
+                config=config,
+                clock=clock,
+                reembed=reembed,
+                key=key,
+                encryption_key=encryption_key,
+                encrypt=encrypt,
+            )
             stored = opened.facts().encoder
             if embedder is not None and stored not in (None, embedder.identity) and not reembed:
                 raise EmbedderMismatchError(stored=str(stored), offered=embedder.identity)
@@ -107,6 +124,22 @@ class OpenStore:
         def abandon() -> None:
             if before:
                 signer.take(before[0])
+
+        self.store.transact(work, publish=lambda _: None, abandon=abandon)
+
+    def rewrap(self, key: bytes | str) -> None:
+        """Wrap the keys of an encrypted store with another master key from now on."""
+        vault = self.store.vault
+        if vault is None:
+            return
+        before: list[MasterKey] = []
+
+        def work(connection: sqlite3.Connection) -> None:
+            before.append(vault.take(vault.rewrap(connection, key)))  # who writes next may share our commit
+
+        def abandon() -> None:
+            if before:
+                vault.take(before[0])
 
         self.store.transact(work, publish=lambda _: None, abandon=abandon)
 
@@ -196,10 +229,9 @@ class OpenStore:
 
 def _identify(store: Store) -> str:
     with store.reading() as connection:
-        row = connection.execute("SELECT value FROM meta WHERE key = 'store_id'").fetchone()
-    if row:
-        with store.reading() as connection:
-            return read_facts(connection).store_id
+        known = read_store_id(connection)
+    if known:
+        return known
     name = secrets.token_hex(16)
 
     def work(connection: sqlite3.Connection) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, overload
 
@@ -63,6 +63,7 @@ class Draft:
     trust: str = "user"
     tier: Tier | None = None
     pinned: bool = False
+    ttl: float | timedelta | None = None
     derived_from: Sequence[int | str] = ()
 
 
@@ -72,6 +73,7 @@ class Record:
 
     `pointer` is the SHA-256 of the UTF-8 text, in hex: two events with the same text share it.
     `surprise` is the Titans surprise when it was written (information times novelty, at least 0).
+    `expires` is the moment from which nothing shows it any more; None for one that does not end.
     """
 
     id: int
@@ -89,6 +91,7 @@ class Record:
     source: str | None
     trust: str
     surprise: float
+    expires: datetime | None = None
 
     def __repr__(self) -> str:
         return f"Record({_brief(self)})"

@@ -6,7 +6,7 @@ import logging
 import secrets
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -16,10 +16,10 @@ from mnemoloom.chain import Signer
 from mnemoloom.chain.anchors import SALT_BYTES
 from mnemoloom.config import Config
 from mnemoloom.drafts import CheckedDraft
-from mnemoloom.errors import DimensionMismatchError, EmbedderError, UnknownMemoryError
+from mnemoloom.errors import DimensionMismatchError, EmbedderError, StorageFailure, UnknownMemoryError
 from mnemoloom.filters import Filter
 from mnemoloom.gating import Gatekeeper
-from mnemoloom.recall.calibration import Calibration, keep_threshold
+from mnemoloom.recall.calibration import Calibration, forget_threshold, keep_threshold
 from mnemoloom.recall.encoding import Encoding, is_down
 from mnemoloom.recall.learning import encoder_of
 from mnemoloom.recall.live import LiveShelf, entry_of
@@ -30,10 +30,12 @@ from mnemoloom.recall.using import with_before
 from mnemoloom.records import Tier
 from mnemoloom.storage import Store, gates, memories
 from mnemoloom.storage.calls import answer_of, keep_answer
+from mnemoloom.storage.encrypting import destroy_namespace
 from mnemoloom.storage.facts import CALLER, StoreFacts, read_facts, write_fact
 from mnemoloom.storage.feedback import add_use
 from mnemoloom.storage.lineage import derive, descendants, origins_of
 from mnemoloom.storage.memories import NewMemory, StoredPayload
+from mnemoloom.storage.vault import Vault
 from mnemoloom.trust import least_trusted
 
 __all__ = ["Existing", "Missing", "Writer"]
@@ -44,6 +46,7 @@ Existing = Literal["replace", "skip"]
 Missing = Literal["refuse", "skip"]
 
 
+_LOG = logging.getLogger(__name__)
 _NO_PAYLOAD = StoredPayload(None, None, None)
 
 
@@ -59,7 +62,7 @@ class _Written:
 
 
 class Writer:
-    """Writes to one namespace."""
+    """Writes to one namespace. Every write erases what has ended until then."""
 
     def __init__(
         self, store: Store, live: LiveShelf, encoding: Encoding | None, config: Config, signer: Signer
@@ -97,15 +100,52 @@ class Writer:
             done = None if idem_key is None else self._answered(connection, idem_key, len(drafts))
             if done is not None:  # by another thread, while the texts were encoded
                 return _Written(done, [], [], [], read_facts(connection).width)
+            ended = self.end(connection, now)
             written = self._write(connection, drafts, payloads, existing, now)
+            written.gone.extend(ended)
             number = self._live.number(connection)
             if idem_key is not None and number is not None:
                 keep_answer(connection, number, idem_key, written.ids)
             return written
 
         written = self._store.transact(work, publish=self._publish, abandon=self._live.abandon)
+        self.sweep()
         self._live.save(closing=False)
         return written.ids
+
+    def purge(self, *, now: int) -> int:
+        """Erase what has ended; how many memories that were. Raises StorageFailure if a derived file stays."""
+        gone = self._store.transact(
+            lambda connection: self.end(connection, now), publish=self._publish_ended, abandon=self._live.abandon
+        )
+        if self._live.unswept:
+            self._live.sweep()
+        return len(gone)
+
+    def sweep(self) -> None:
+        """After a write that erased what had ended: its traces, as far as nobody holds them."""
+        if not self._live.unswept:
+            return
+        self._store.checkpoint(patient=False)
+        try:
+            self._live.sweep()
+        except StorageFailure:  # what was written is safe, and the next write sweeps again
+            _LOG.warning("a derived file still has traces of what has ended", exc_info=True)
+
+    def end(self, connection: sqlite3.Connection, now: int) -> list[int]:
+        """Delete what has ended, inside a transaction; the ids."""
+        number = self._live.number(connection)
+        gone = [] if number is None else memories.expired(connection, number, until=now)
+        if gone:
+            gates.drop_gates(connection, number or 0, gone)
+        for memory in gone:
+            memories.delete(connection, number or 0, memory, now=now, signer=self._signer)
+        if gone:
+            self._live.soil()
+        return gone
+
+    def _publish_ended(self, gone: Sequence[int]) -> None:
+        self._live.publish(gone=gone)
 
     def _answered(self, connection: sqlite3.Connection, idem_key: str, drafts: int) -> list[int] | None:
         number = self._live.number(connection)
@@ -114,8 +154,9 @@ class Writer:
     def forget(self, ids: Sequence[int], *, missing: Missing, now: int) -> int:
         """Remove memories, all or none; how many that were. Raises UnknownMemoryError if told to refuse."""
 
-        def work(connection: sqlite3.Connection) -> list[int]:
-            gone = []
+        def work(connection: sqlite3.Connection) -> tuple[int, list[int]]:
+            ended = self.end(connection, now)
+            gone: list[int] = []
             for memory in ids:
                 number = self._live.number(connection)
                 if number is not None and memories.policy_of(connection, number, memory) is not None:
@@ -123,10 +164,11 @@ class Writer:
                     gone.append(memory)
                 elif missing == "refuse":
                     raise UnknownMemoryError(memory)
-            return gone
+            return len(gone), gone + ended
 
-        gone = self._store.transact(work, publish=lambda gone: self._live.publish(gone=gone), abandon=_nothing)
-        return len(gone)
+        count, _ = self._store.transact(work, publish=lambda done: self._publish_ended(done[1]), abandon=_nothing)
+        self.sweep()
+        return count
 
     def erase(self, condition: Filter | None, *, derived: bool, now: int) -> int:
         """Remove every memory that fits, all or none; how many that were.
@@ -138,6 +180,7 @@ class Writer:
             number = self._live.number(connection)
             if number is None:
                 return 0
+            self.end(connection, now)
             found = matching_ids(connection, number, condition, isolated=None).tolist()
             found = descendants(connection, found) if derived else found
             gates.drop_gates(connection, number, found)
@@ -148,17 +191,38 @@ class Writer:
 
         return self._store.transact(work, publish=lambda _: self._live.abandon(), abandon=self._live.abandon)
 
+    def destroy(self, vault: Vault, *, now: int) -> int:
+        """Remove the namespace's key and every row that belongs to it; how many memories that were."""
+
+        def work(connection: sqlite3.Connection) -> int:
+            number = self._live.number(connection)
+            if number is None:
+                return 0
+            found = [row[0] for row in connection.execute("SELECT id FROM memories WHERE namespace = ?", (number,))]
+            for memory in found:
+                memories.delete(connection, number, memory, now=now, signer=self._signer)
+            forget_threshold(connection, number)
+            destroy_namespace(connection, vault, number)
+            self._live.drop_cache()
+            return len(found)
+
+        return self._store.transact(work, publish=lambda _: self._live.abandon(), abandon=self._live.abandon)
+
     def place(self, memory: int, *, tier: Tier, pinned: bool, now: int) -> None:
         """Set a memory's tier and pin. Raises UnknownMemoryError."""
 
-        def work(connection: sqlite3.Connection) -> None:
+        def work(connection: sqlite3.Connection) -> list[int]:
+            ended = self.end(connection, now)
             number = self._known(connection, memory)
             memories.update_policy(connection, number, memory, tier=tier, pinned=pinned, now=now, signer=self._signer)
+            return ended
 
-        def publish(_: None) -> None:
+        def publish(ended: list[int]) -> None:
+            self._live.publish(gone=ended)
             self._live.change(lambda shelf: shelf.set_cold(memory, tier is Tier.COLD))
 
         self._store.transact(work, publish=publish, abandon=_nothing)
+        self.sweep()
 
     def learn(self, ids: Sequence[int], question: NDArray[np.float32]) -> None:
         """Store that memories were useful for a question, given as a unit row. Raises UnknownMemoryError."""
@@ -252,8 +316,16 @@ class Writer:
         counts = [shelf.count_terms(draft.text) for draft in chosen]
         origins = [origins_of(connection, number, draft.derived_from) for draft in chosen]
         new = [
-            _new_memory(draft, payload, shelf.measure_surprise(count), least_trusted([draft.trust, *trusts]), now)
-            for draft, payload, count, (_, trusts) in zip(chosen, payload_of, counts, origins, strict=True)
+            _new_memory(
+                replace(draft, expires=_first((draft.expires, memories.first_end(connection, made_of))))
+                if made_of
+                else draft,
+                payload,
+                shelf.measure_surprise(count),
+                least_trusted([draft.trust, *trusts]),
+                now,
+            )
+            for draft, payload, count, (made_of, trusts) in zip(chosen, payload_of, counts, origins, strict=True)
         ]
         keeper = None if self._config.gate is None else Gatekeeper(connection, number, shelf, self._config.gate)
         if keeper is not None:
@@ -369,7 +441,13 @@ def _new_memory(draft: CheckedDraft, payload: StoredPayload, surprise: float, tr
         trust=trust,
         surprise=surprise,
         salt=secrets.token_bytes(SALT_BYTES),
+        expires=draft.expires,
     )
+
+
+def _first(ends: Iterable[int | None]) -> int | None:
+    """The first of some moments, None if there is none."""
+    return min((end for end in ends if end is not None), default=None)
 
 
 def _nothing() -> None:

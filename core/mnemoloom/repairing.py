@@ -18,11 +18,12 @@ from mnemoloom.errors import CorruptionError, NotAStoreError, StorageFailure, Va
 from mnemoloom.memory import Memory
 from mnemoloom.storage import Store, drop_caches
 from mnemoloom.storage.cache import drop_partial, intact_caches
-from mnemoloom.storage.facts import read_facts
+from mnemoloom.storage.facts import read_store_id
 from mnemoloom.storage.failures import translated
 from mnemoloom.storage.lock import WriterLock
 from mnemoloom.storage.memories import namespace_number
 from mnemoloom.storage.survivors import survivors
+from mnemoloom.storage.vault import is_encrypted
 from mnemoloom.storage.verify import VerifyReport, verify_store
 from mnemoloom.transfer import export_bundle
 
@@ -30,7 +31,7 @@ __all__ = ["Repaired", "Salvaged", "repair", "salvage"]
 
 _LOCK_SECONDS = 0.5
 _LEFTOVERS = (
-    "DELETE FROM payloads WHERE NOT EXISTS (SELECT 1 FROM memories WHERE memories.payload = payloads.id)",
+    "DELETE FROM main.payloads WHERE NOT EXISTS (SELECT 1 FROM memories WHERE memories.payload = payloads.id)",
     "DELETE FROM usage WHERE NOT EXISTS (SELECT 1 FROM memories WHERE memories.id = usage.memory)",
     "DELETE FROM links WHERE NOT EXISTS (SELECT 1 FROM memories WHERE memories.id = links.source) "
     "OR NOT EXISTS (SELECT 1 FROM memories WHERE memories.id = links.target)",
@@ -77,6 +78,8 @@ class Salvaged:
 def repair(path: str | Path) -> Repaired:
     """Mend what is derived in the store in a folder; damage of truth is named and left as it is.
 
+    No key is needed for an encrypted store: of its memories it is checked that they are there.
+
     Raises
     ------
     NotAStoreError, StoreLockedError, FormatError: nothing was changed.
@@ -104,7 +107,7 @@ def repair(path: str | Path) -> Repaired:
     )
 
 
-def salvage(path: str | Path, folder: str | Path) -> Salvaged:
+def salvage(path: str | Path, folder: str | Path, *, encryption_key: bytes | str | None = None) -> Salvaged:
     """Export every memory that can be read and is what was logged, a bundle for each namespace, to a new folder.
 
     `mnemoloom import` takes each bundle; namespaces.json there says which is whose. The store is only read.
@@ -112,14 +115,14 @@ def salvage(path: str | Path, folder: str | Path) -> Salvaged:
     Raises
     ------
     ValidationError: the folder holds something. StorageFailure: it cannot be written.
-    NotAStoreError, CorruptionError: the store cannot be opened at all.
+    NotAStoreError, CorruptionError, EncryptionKeyError: the store cannot be opened at all.
     """
     target = Path(os.path.abspath(folder))
     if target.is_symlink() or (target.exists() and not (target.is_dir() and not any(target.iterdir()))):
         raise ValidationError(f"{target} must be a new or an empty folder to salvage to")
     folders: dict[tuple[str, ...], tuple[Path, int]] = {}
     lost: list[int] = []
-    with Memory.open(path, read_only=True) as memory:
+    with Memory.open(path, read_only=True, encryption_key=encryption_key) as memory:
         store, store_id = memory._opened.store, memory._opened.store_id
         for labels in memory.namespaces():
             with store.reading() as connection:
@@ -157,7 +160,7 @@ def _mend(connection: sqlite3.Connection) -> tuple[bool, int, VerifyReport]:
 
 def _verified(connection: sqlite3.Connection) -> VerifyReport:
     with translated("store.db"):
-        return verify_store(connection, store=read_facts(connection).store_id)
+        return verify_store(connection, store=read_store_id(connection), closed=is_encrypted(connection))
 
 
 def _truth(report: VerifyReport) -> tuple[object, ...]:

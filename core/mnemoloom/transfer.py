@@ -1,7 +1,8 @@
 """Moving the memories of a namespace to another store: out to a bundle, and in again.
 
 The same memories give the same bytes: export, import into an empty store, export is one bundle twice, and both
-stores rank alike. Ids and anchors stay behind, because they belong to a store. An import is one transaction.
+stores rank alike. Ids and anchors stay behind, because they belong to a store. Links travel by the lines of the
+memories that they join. What has ended is not exported. An import is one transaction.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import numpy as np
 
 from mnemoloom.bundle import BundleReader, BundleWriter, disk_errors
 from mnemoloom.chain.anchors import SALT_BYTES
-from mnemoloom.config import Limits
+from mnemoloom.config import Config
 from mnemoloom.drafts import check_draft, check_label
 from mnemoloom.errors import (
     CorruptionError,
@@ -34,10 +35,11 @@ from mnemoloom.errors import (
     ImportFormatError,
     ValidationError,
 )
+from mnemoloom.recall.looking import SUPERSEDES
 from mnemoloom.storage import memories
 from mnemoloom.storage.facts import CALLER, StoreFacts, read_facts, write_fact
-from mnemoloom.storage.lineage import derive, lineage
-from mnemoloom.storage.memories import NewMemory
+from mnemoloom.storage.lineage import DERIVED, derive, lineage
+from mnemoloom.storage.memories import NewMemory, StoredPayload
 from mnemoloom.storage.quarantine import isolate
 
 if TYPE_CHECKING:
@@ -51,10 +53,14 @@ Progress = Callable[[int, int], None]
 
 _LINES = """
 SELECT m.id, p.text, m.speaker, m.session, m.time, m.created, u.accessed, m.metadata, m.tier, m.pinned, m.external_id,
-       m.source, m.trust, m.surprise, p.id, p.vector, p.variant, p.encoder, p.tokens, p.pointer,
+       m.source, m.trust, m.surprise, p.id, p.vector, p.variant, p.encoder, p.tokens, p.pointer, m.expires,
        (SELECT count(*) FROM memories o WHERE o.payload = p.id) > 1, m.id IN (SELECT memory FROM quarantine)
 FROM memories m JOIN payloads p ON p.id = m.payload LEFT JOIN usage u ON u.memory = m.id
-WHERE m.namespace = ? ORDER BY m.id
+WHERE m.namespace = ? AND (m.expires IS NULL OR m.expires > now_ms()) ORDER BY m.id
+"""
+_LINKS = """
+SELECT l.source, l.kind, l.target FROM links l JOIN memories m ON m.id = l.source
+WHERE m.namespace = ? AND l.kind <> ?
 """
 _ONE_LINE = _LINES.replace("ORDER BY m.id", "AND m.id = ?")
 _BATCH = 256  # memories
@@ -66,24 +72,26 @@ _Event = tuple[Any, ...]  # speaker, session, time
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportReport:
-    """What was written: counts of memories and vectors, and the size of the bundle in bytes."""
+    """What was written: counts of memories, vectors and links, and the size of the bundle in bytes."""
 
     folder: Path
     memories: int
     vectors: int
     encoder: str | None
     bytes: int
+    links: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportReport:
-    """What was stored: memories added (of which `replaced` took another's place), and those skipped."""
+    """What was stored: memories added (of which `replaced` took another's place), those skipped, and links."""
 
     added: int
     replaced: int
     skipped: int
     vectors: int
     encoder: str | None
+    links: int = 0
 
 
 def export_bundle(
@@ -138,7 +146,7 @@ def import_bundle(
     """
     if existing not in ("refuse", "skip", "replace"):
         raise ValidationError(f"existing must be 'refuse', 'skip' or 'replace'; got {existing!r}")
-    opened, live = memory._opened, memory._live
+    opened, live, writer = memory._opened, memory._live, memory._writer
     opened.store.check_usable(writing=True)
     place = Path(folder)
     with disk_errors(place), BundleReader(place) as bundle:
@@ -146,6 +154,7 @@ def import_bundle(
             raise ImportFormatError(f"manifest.json: encoder must not be {CALLER!r}")
 
         def work(connection: sqlite3.Connection) -> tuple[ImportReport, bool]:
+            writer.end(connection, opened.now())
             adopted = _settle(connection, opened, bundle)
             return _Intake(connection, opened, memory.namespace, bundle).run(existing, progress), adopted
 
@@ -156,7 +165,9 @@ def import_bundle(
                 if done[1] and bundle.manifest.token_width:
                     opened.encoding.adopt(bundle.manifest.token_width, bundle.projection)
 
-        return opened.store.transact(work, publish=publish, abandon=live.abandon)[0]
+        report, _ = opened.store.transact(work, publish=publish, abandon=live.abandon)
+        writer.sweep()
+        return report
 
 
 # -- out ----------------------------------------------------------------------------------------------
@@ -165,7 +176,7 @@ def import_bundle(
 def _write(
     memory: Handle, partial: Path, target: Path, progress: Progress | None, only: Sequence[int] | None
 ) -> ExportReport:
-    noted = memory._live.accessed()
+    noted, superseded = memory._live.accessed(), memory._live.superseded()
     with ExitStack() as stack:
         connection = stack.enter_context(memory._opened.store.snapshot())
         facts = read_facts(connection)
@@ -179,14 +190,34 @@ def _write(
         rows = connection.execute(_LINES, (number or 0,)) if only is None else _each(connection, number or 0, only)
         for row in rows:
             lines[row[0]] = writer.memories + 1
-            marks = _marks(isolated=bool(row[-1]), origins=[lines[each] for each in origins.get(row[0], ())])
+            made_of = [lines[each] for each in origins.get(row[0], ()) if each in lines]
+            marks = _marks(isolated=bool(row[-1]), origins=made_of)
             writer.add_line(_line(row[:-1], facts, writer, shared, noted) | marks)
             if progress and (writer.memories % _BATCH == 0 or writer.memories == total):
                 progress(writer.memories, total)
+        for start, kind, end in _links(connection, number or 0, superseded) if only is None else ():
+            if start in lines and end in lines:
+                writer.add_link(lines[start], kind, lines[end])
         size = writer.finish(encoder=facts.encoder, width=facts.width, projection=facts.projection)
         return ExportReport(
-            folder=target, memories=writer.memories, vectors=writer.rows, encoder=facts.encoder, bytes=size
+            folder=target,
+            memories=writer.memories,
+            vectors=writer.rows,
+            encoder=facts.encoder,
+            bytes=size,
+            links=writer.links,
         )
+
+
+def _links(
+    connection: sqlite3.Connection, number: int, noted: frozenset[tuple[int, int]]
+) -> list[tuple[int, str, int]]:
+    """What is linked in a namespace, also as far as it is only noted yet; in a fixed order.
+
+    Lineage is left out: the lines of the memories tell it.
+    """
+    stored = {tuple(row) for row in connection.execute(_LINKS, (number, DERIVED))}
+    return sorted(stored | {(newer, SUPERSEDES, older) for newer, older in noted})
 
 
 def _origins(connection: sqlite3.Connection) -> dict[int, list[int]]:
@@ -216,7 +247,7 @@ def _line(
 ) -> dict[str, Any]:
     """A row of `_LINES` as an object; its vector and codes go to their files when they come up first."""
     memory, text, speaker, session, time, created, accessed, metadata, tier, pinned, external_id = row[:11]
-    source, trust, surprise, payload, vector, variant, encoder, codes, pointer, is_shared = row[11:]
+    source, trust, surprise, payload, vector, variant, encoder, codes, pointer, expires, is_shared = row[11:]
     # Vectors of an encoder that the store has left behind compare with nothing, there as here.
     usable = vector is not None and facts.usable(encoder) and len(vector) == 4 * (facts.width or 0)
     place = shared.get(payload)
@@ -245,6 +276,7 @@ def _line(
             "variant": variant.hex() or None,
             "encoder": encoder if place else None,
             "tokens": list(place[1]) if place and place[1] else None,
+            "expires": _iso(expires),
         }
     except (ValueError, OverflowError, TypeError, AttributeError) as error:
         raise CorruptionError(f"memory {memory} is damaged: {error}") from error
@@ -378,7 +410,7 @@ class _Intake:
         batch: list[_Line] = []
         done = size = 0
         for number, value in self._bundle.lines(longest):
-            batch.append(self._read(number, value, limits))
+            batch.append(self._read(number, value))
             size += batch[-1].size
             if len(batch) == _BATCH or size > _BATCH_BYTES or number == known.memories:
                 self._store(batch, existing)
@@ -387,19 +419,34 @@ class _Intake:
                 if progress:
                     progress(done, known.memories)
         self._rows.check_all_used()
+        links = self._link()
         return ImportReport(
             added=self._added,
             replaced=self._replaced,
             skipped=self._skipped,
             vectors=known.rows,
             encoder=known.encoder,
+            links=links,
         )
 
-    def _read(self, number: int, value: dict[str, Any], limits: Limits) -> _Line:
+    def _link(self) -> int:
+        """Join the memories that stand for the lines of the bundle as those are; how many links that were."""
+        by_kind: dict[str, list[tuple[int, int]]] = {}
+        for source, kind, target in self._bundle.links():
+            if kind == DERIVED:
+                raise ImportFormatError(f"links.jsonl: a link cannot be of kind {DERIVED!r}; the memories tell it")
+            pair = (self._ids.get(source, 0), self._ids.get(target, 0))
+            if all(pair):
+                by_kind.setdefault(kind, []).append(pair)
+        for kind, pairs in by_kind.items():
+            memories.link(self._connection, kind, pairs)
+        return sum(map(len, by_kind.values()))
+
+    def _read(self, number: int, value: dict[str, Any]) -> _Line:
         try:
             return _Line(
                 number,
-                _new_memory(value, self._rows, self._bundle.manifest.encoder, limits),
+                _new_memory(value, self._rows, self._bundle.manifest.encoder, self._opened.config),
                 _moment(value, "accessed"),
                 _is_isolated(value),
                 _lines_before(value, number),
@@ -429,6 +476,9 @@ class _Intake:
         found = memories.external_ids(self._connection, self._number, named) if named else {}
         wanted, seen = [], set()
         for line in batch:
+            if line.memory.expires is not None and line.memory.expires <= self._now:
+                self._skipped += 1
+                continue
             name = line.memory.external_id
             if name is None:
                 memory = None if existing == "refuse" else self._same(line.memory)
@@ -462,19 +512,23 @@ class _Intake:
         return left.pop(0) if left else None
 
 
-def _new_memory(value: dict[str, Any], rows: _Rows, encoder: str | None, limits: Limits) -> NewMemory:
-    """A line as a memory to store. Raises ValidationError."""
+def _new_memory(value: dict[str, Any], rows: _Rows, encoder: str | None, config: Config) -> NewMemory:
+    """A line as a memory to store; what redaction changes loses its vector. Raises ValidationError, RedactionError."""
     names = ("text", "speaker", "session", "metadata", "external_id", "source", "tier", "pinned")
-    draft = check_draft({name: value[name] for name in names}, limits=limits, now=0)
+    draft = check_draft({name: value[name] for name in names}, config=config, now=0)
     if value["tier"] is None:
         raise ImportFormatError("tier must be a string; got None")
-    trust = check_label(value["trust"], "trust", limits=limits)  # a store from before the vocabulary has others
+    # a store from before the vocabulary has others
+    trust = check_label(value["trust"], "trust", limits=config.limits)
     surprise = value["surprise"]
     if type(surprise) not in (int, float) or not isfinite(surprise) or surprise < 0:
         raise ImportFormatError(f"surprise must be a finite number from 0; got {surprise!r}")
     variant = _variant(value["variant"])
     vector, codes = rows.take(value["vector"], value["tokens"], draft.pointer + variant)
     _check_encoder(value["encoder"], encoder, vector, variant)
+    kept = StoredPayload(vector, codes, value["encoder"])
+    if draft.text != value["text"]:
+        variant, kept = b"", StoredPayload(None, None, None)
     time, created = _moment(value, "time"), _moment(value, "created")
     if time is None or created is None:
         raise ImportFormatError("time and created must not be null")
@@ -482,9 +536,9 @@ def _new_memory(value: dict[str, Any], rows: _Rows, encoder: str | None, limits:
         text=draft.text,
         pointer=draft.pointer,
         variant=variant,
-        vector=vector,
-        tokens=codes,
-        encoder=value["encoder"],
+        vector=kept.vector,
+        tokens=kept.tokens,
+        encoder=kept.encoder,
         external_id=draft.external_id,
         speaker=draft.speaker,
         session=draft.session,
@@ -497,6 +551,7 @@ def _new_memory(value: dict[str, Any], rows: _Rows, encoder: str | None, limits:
         trust=trust,
         surprise=float(surprise),
         salt=secrets.token_bytes(SALT_BYTES),
+        expires=_moment(value, "expires"),
     )
 
 

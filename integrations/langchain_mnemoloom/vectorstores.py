@@ -17,7 +17,7 @@ from langchain_core.vectorstores.utils import maximal_marginal_relevance
 from numpy.typing import NDArray
 
 from mnemoloom import Draft, Memory, Nearest, Record, where
-from mnemoloom.drafts import check_count, check_text
+from mnemoloom.drafts import check_count
 from mnemoloom.errors import ConfigError, EmbedderError, UnknownMemoryError, ValidationError
 from mnemoloom.ports import Embedder
 
@@ -263,7 +263,7 @@ class MnemoloomVectorStore(VectorStore):
         `lambda_mult` runs from 0 (as different as can be) to 1 (nearest alone).
         """
         embedder = self._encoder()
-        query = check_text(query, limits=self.memory.limits, name="query")
+        query = self.memory.redact(query)
         row = np.asarray(embedder.embed([query], query=True))[0]
         return self.max_marginal_relevance_search_by_vector(row.tolist(), k, fetch_k, lambda_mult, filter)
 

@@ -130,6 +130,7 @@ _ROW = {
     "source": "UPDATE memories SET source = 'elsewhere' WHERE id = 5",
     "trust": "UPDATE memories SET trust = 'system' WHERE id = 5",
     "surprise": "UPDATE memories SET surprise = surprise + 1e-9 WHERE id = 5",
+    "expiry": "UPDATE memories SET expires = 1 << 60 WHERE id = 5",
     "salt": "UPDATE memories SET salt = randomblob(16) WHERE id = 5",
     "namespace": "INSERT INTO namespaces VALUES (2, '[\"other\"]'); UPDATE memories SET namespace = 2 WHERE id = 5",
 }
@@ -214,7 +215,7 @@ def test_a_memory_that_was_slipped_in_is_found_and_named(written: Path) -> None:
     edit(
         written,
         "INSERT INTO memories SELECT 99, namespace, payload, 'n99', speaker, session, time, metadata, tier, pinned, "
-        "created, source, trust, surprise, salt FROM memories WHERE id = 5",
+        "created, source, trust, surprise, salt, expires FROM memories WHERE id = 5",
     )
     assert problem(written) == "memory 99 is not in the log"
 

@@ -16,7 +16,7 @@ BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 COMMANDS = [
     *("demo", "remember", "recall", "why", "history", "list", "forget", "pin", "move", "calibrate", "chat", "stats"),
     *("verify", "seal", "prove", "rekey", "quarantine", "release", "quarantined", "remove-source"),
-    *("topics", "related", "export", "import", "doctor", "reembed"),
+    *("topics", "related", "export", "import", "backup", "doctor", "repair", "reembed"),
 ]
 
 
@@ -39,6 +39,14 @@ def test_every_command_is_named_in_the_readme_and_has_help(command: str) -> None
     done = subprocess.run([sys.executable, "-m", "mnemoloom", command, "--help"], capture_output=True, text=True)
     assert done.returncode == 0
     assert "--json" in done.stdout
+
+
+def test_every_promise_names_tests_that_are_there() -> None:
+    table = README.split("| promise | its test, under `tests/` |")[1].split("\n\n")[0]
+    for row in table.strip().splitlines()[1:]:
+        named = re.findall(r"`([a-z_/]+\.py)`", row.split("|")[2])
+        assert named, row
+        assert all((ROOT / "tests" / name).is_file() for name in named), row
 
 
 def test_what_the_readme_links_to_is_in_the_source_distribution(tmp_path: Path) -> None:

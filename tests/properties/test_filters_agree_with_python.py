@@ -19,9 +19,9 @@ from mnemoloom.storage.filter_sql import compile_filter
 TABLE = """CREATE TABLE memories (
     id INTEGER PRIMARY KEY, namespace INTEGER NOT NULL, payload INTEGER NOT NULL, external_id TEXT, speaker TEXT,
     session TEXT, time INTEGER NOT NULL, metadata TEXT NOT NULL, tier TEXT NOT NULL, pinned INTEGER NOT NULL,
-    created INTEGER NOT NULL, source TEXT, trust TEXT NOT NULL
+    created INTEGER NOT NULL, source TEXT, trust TEXT NOT NULL, expires INTEGER
 ) STRICT"""
-COLUMNS = ("external_id", "speaker", "session", "time", "tier", "pinned", "created", "source", "trust")
+COLUMNS = ("external_id", "speaker", "session", "time", "tier", "pinned", "created", "source", "trust", "expires")
 
 WORDS = [
     "",
@@ -103,6 +103,7 @@ records = st.fixed_dictionaries(
         "created": moments,
         "source": st.none() | words,
         "trust": words,
+        "expires": st.none() | moments,
     }
 )
 
@@ -136,7 +137,9 @@ comparisons = st.one_of(
     comparisons_on(texts, st.none() | words, orders=words) | compared(texts, [Op.CONTAINS], words),
     comparisons_on(field_of("id"), ids, orders=ids),
     comparisons_on(
-        field_of("time", "created"), moments.map(lambda ms: ms / 1000), orders=moments.map(lambda ms: ms / 1000)
+        field_of("time", "created", "expires"),
+        moments.map(lambda ms: ms / 1000),
+        orders=moments.map(lambda ms: ms / 1000),
     ),
     comparisons_on(field_of("tier"), st.sampled_from([*Tier, "cold"])),
     comparisons_on(field_of("pinned"), st.booleans()),
@@ -164,7 +167,7 @@ def table_of(views: list[dict[str, Any]]) -> Iterator[sqlite3.Connection]:
             columns = [value.value if isinstance(value, Tier) else value for value in columns]
             connection.execute(
                 "INSERT INTO memories (id, namespace, payload, metadata, external_id, speaker, session, time, tier,"
-                " pinned, created, source, trust) VALUES (?, 7, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " pinned, created, source, trust, expires) VALUES (?, 7, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (number, metadata, *columns),
             )
         yield connection
@@ -188,6 +191,7 @@ def assert_agreement(views: list[dict[str, Any]], *conditions: Filter) -> None:
 
 def record(**fields: Any) -> dict[str, Any]:
     plain = {"time": 0, "created": 0, "tier": Tier.LONG_TERM, "pinned": False, "trust": "user", "metadata": {}}
+    plain["expires"] = None
     return dict.fromkeys(("external_id", "speaker", "session", "source")) | plain | fields
 
 

@@ -27,9 +27,10 @@ from mnemoloom.errors import (
     UnknownMemoryError,
     ValidationError,
 )
+from mnemoloom.redaction import Redactor
 from mnemoloom.transfer import export_bundle, import_bundle
 
-FILES = ("manifest.json", "memories.jsonl", "vectors.f32", "tokens.i8")
+FILES = ("manifest.json", "memories.jsonl", "vectors.f32", "tokens.i8", "links.jsonl")
 WIDTH = 16
 NARROW = Config(token_width=8)
 
@@ -81,6 +82,8 @@ def reseal(folder: Path) -> None:
         lines = (folder / "memories.jsonl").read_bytes()
         manifest["memories"] = lines.count(b"\n")
         manifest["memories_file"]["blake2b"] = digest(lines)
+        links = (folder / "links.jsonl").read_bytes()
+        manifest["links"], manifest["links_file"]["blake2b"] = links.count(b"\n"), digest(links)
         for name, file in (("vectors", "vectors.f32"), ("tokens", "tokens.i8")):
             manifest[name]["blake2b"] = digest((folder / file).read_bytes())
 
@@ -112,7 +115,8 @@ def bundle(tmp_path: Path) -> Path:
     with Memory.open(":memory:", embedder=TinyTokens(), config=NARROW, clock=ManualClock(1e9)) as memory:
         memory.remember("I moved to Oslo", speaker="Ann", session="s1", metadata={"city": "Oslo"})
         memory.remember("yes", speaker="Bob", session="s1", external_id="b")
-        memory.remember("yes", speaker="Ann", session="s1")
+        memory.remember("yes", speaker="Ann", session="s1", ttl=1e9)
+        memory._live.note_superseded([(3, 1)])
         export_bundle(memory, tmp_path / "bundle")
     return tmp_path / "bundle"
 
@@ -146,6 +150,7 @@ DRAFTS = st.builds(
     trust=st.sampled_from(["user", "tool"]),
     tier=st.sampled_from(Tier),
     pinned=st.booleans(),
+    ttl=st.none() | st.integers(2 * 10**9, 3 * 10**9),
 )
 
 
@@ -234,7 +239,7 @@ def test_equal_texts_share_one_row(bundle):
 def test_every_file_is_plain_and_described(bundle):
     manifest = json.loads((bundle / "manifest.json").read_text())
     assert sorted(path.name for path in bundle.iterdir()) == sorted(FILES)
-    assert manifest["format"] == "mnemoloom-bundle/1"
+    assert manifest["format"] == "mnemoloom-bundle/2"
     assert (manifest["memories"], manifest["encoder"], manifest["width"]) == (3, "tiny-tokens", WIDTH)
     rows = np.frombuffer((bundle / "vectors.f32").read_bytes(), "<f4").reshape(manifest["vectors"]["shape"])
     np.testing.assert_array_equal(rows[0], TinyTokens().embed(["I moved to Oslo"])[0])
@@ -535,7 +540,11 @@ def test_a_link_to_a_bundle_or_a_file_is_no_bundle(bundle, tmp_path):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"format": "mnemoloom-bundle/2"}, "format must be 'mnemoloom-bundle/1'"),
+        ({"format": "mnemoloom-bundle/3"}, "format must be 'mnemoloom-bundle/2' or 'mnemoloom-bundle/1'"),
+        ({"format": "mnemoloom-bundle/1"}, "unknown field 'links'"),
+        ({"links": 7}, "must have 7 lines; got 1"),
+        ({"links": None}, "links must be a whole number"),
+        ({"links_file": {"file": "x", "blake2b": "0" * 64}}, "must be called 'links.jsonl'"),
         ({"format": None}, "format must be"),
         ({"surplus": 1}, "unknown field 'surplus'"),
         ({"memories": -1}, "memories must be a whole number"),
@@ -711,3 +720,129 @@ def test_an_id_that_is_in_the_bundle_twice_is_refused_across_batches(tmp_path):
     change_line(tmp_path / "bundle", 300, external_id="0")
     for existing in ("refuse", "skip", "replace"):
         refused(tmp_path / "bundle", "line 300: external_id '0' is there twice", existing=existing)
+
+
+# -- links, ends, redaction ---------------------------------------------------------------------------
+
+
+def linked_texts(memory: Memory) -> set[tuple[str, str]]:
+    """The texts on both sides of every link of `supersedes`."""
+    found = memory._opened.store.reading()
+    with found as connection:
+        pairs = connection.execute("SELECT source, target FROM links WHERE kind = 'supersedes'").fetchall()
+    return {(memory.get(source).text, memory.get(target).text) for source, target in pairs}
+
+
+def budgets(memory: Memory) -> None:
+    memory.remember("My budget for the trip is $900.", speaker="Ann", time="2026-03-01", external_id="old")
+    memory.remember("Something in between.", speaker="Ann", time="2026-03-02")
+    memory.remember("We raised the budget for the trip to $1,200.", speaker="Ann", time="2026-04-11", external_id="new")
+    assert memory.recall("How much is the budget for the trip?")[0].supersedes
+
+
+PAIR = ("We raised the budget for the trip to $1,200.", "My budget for the trip is $900.")
+
+
+@pytest.mark.parametrize("noted_only", [True, False])
+def test_links_and_the_history_they_make_travel_along(tmp_path, noted_only):
+    with Memory.open(":memory:") as memory:
+        budgets(memory)
+        if not noted_only:
+            memory.remember("A write stores what recall has noted.")
+        report = memory.export(tmp_path / "bundle")
+        assert report.links == 1
+    with Memory.open(":memory:") as memory:
+        memory.remember("Here before.")
+        assert memory.import_bundle(tmp_path / "bundle").links == 1
+        assert linked_texts(memory) == {PAIR}
+        assert [record.text for record in memory.history("new")] == list(PAIR[::-1])
+        again = memory.import_bundle(tmp_path / "bundle", existing="skip")
+        assert (again.added, again.links) == (0, 1)
+        assert linked_texts(memory) == {PAIR}
+        memory.import_bundle(tmp_path / "bundle", existing="replace")
+        assert linked_texts(memory) == {PAIR}
+        assert memory.verify().ok
+
+
+def test_an_end_travels_along_and_what_has_ended_stays_behind(tmp_path):
+    clock = ManualClock(1e9)
+    with Memory.open(":memory:", clock=clock) as memory:
+        memory.remember_many([Draft(text="One.", ttl=10), Draft(text="Two.", ttl=20), Draft(text="Three.")])
+        expires = memory.get(2).expires
+        clock.advance(10)
+        assert memory.export(tmp_path / "bundle").memories == 2
+    with Memory.open(":memory:", clock=clock) as memory:
+        memory.import_bundle(tmp_path / "bundle")
+        assert [(record.text, record.expires) for record in memory.records()] == [("Two.", expires), ("Three.", None)]
+        clock.advance(10)
+        assert [record.text for record in memory.records()] == ["Three."]
+        assert memory.verify().ok
+    with Memory.open(":memory:", clock=clock) as memory:
+        report = memory.import_bundle(tmp_path / "bundle")
+        assert (report.added, report.skipped) == (1, 1)
+
+
+def as_format_1(folder: Path) -> None:
+    """What the release before this one wrote."""
+    (folder / "links.jsonl").unlink()
+    path = folder / "memories.jsonl"
+    lines = [json.loads(line) for line in path.read_bytes().splitlines()]
+    for line in lines:
+        del line["expires"]
+    data = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+    path.write_bytes(data)
+
+    def change(manifest: dict[str, Any]) -> None:
+        del manifest["links"], manifest["links_file"]
+        manifest["format"] = "mnemoloom-bundle/1"
+        manifest["memories_file"]["blake2b"] = digest(data)
+
+    change_manifest(folder, change)
+
+
+def test_a_bundle_of_the_first_format_is_still_read(bundle):
+    as_format_1(bundle)
+    with Memory.open(":memory:", config=NARROW) as memory:
+        report = memory.import_bundle(bundle)
+        assert (report.added, report.links) == (3, 0)
+        assert [record.expires for record in memory.records()] == [None] * 3
+        assert memory.verify().ok
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (b'{"source":0,"kind":"a","target":1}\n', "between lines"),
+        (b'{"source":1,"kind":"a","target":4}\n', "between lines"),
+        (b'{"source":true,"kind":"a","target":1}\n', "between lines"),
+        (b'{"source":1,"kind":"","target":2}\n', "kind of a link"),
+        (b'{"source":1,"kind":7,"target":2}\n', "kind of a link"),
+        (b'{"source":1,"kind":"a\\u0000","target":2}\n', "kind of a link"),
+        (b'{"source":1,"target":2}\n', "no field 'kind'"),
+        (b'{"source":1,"kind":"a","target":2,"x":1}\n', "unknown field"),
+        (b"[]\n", "must be a JSON object"),
+        (b'{"source":1', "cut off"),
+        (b" " * 5000 + b"\n", "longer than"),
+    ],
+)
+def test_a_link_that_breaks_a_rule_is_refused(bundle, line, said):
+    (bundle / "links.jsonl").write_bytes(line)
+    reseal(bundle)
+    if not line.endswith(b"\n"):
+        change_manifest(bundle, lambda manifest: manifest.update(links=1))
+    refused(bundle, f"links.jsonl line 1.*{said}")
+
+
+def test_an_import_is_redacted_and_what_that_changes_loses_its_vector(tmp_path):
+    with Memory.open(":memory:", embedder=HashingEmbedder(16)) as memory:
+        memory.remember("Write to ann@example.org.", metadata={"mail": "ann@example.org"}, vector=[1.0] * 16)
+        memory.remember("Nothing to hide.")
+        memory.export(tmp_path / "bundle")
+    config = Config(redact=Redactor())
+    with Memory.open(":memory:", embedder=HashingEmbedder(16), config=config) as memory:
+        memory.import_bundle(tmp_path / "bundle")
+        first, second = memory.records()
+        assert (first.text, first.metadata) == ("Write to [email].", {"mail": "[email]"})
+        assert not memory.vectors([first.id]).any()
+        assert memory.vectors([second.id]).any()
+        assert memory.verify().ok

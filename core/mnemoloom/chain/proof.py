@@ -24,6 +24,8 @@ FIELDS = (
 class Proof:
     """A memory with all its fields, the entry that logged it, and the path from there to the root of the seal.
 
+    `fields` are those of FIELDS, then names and values of what only some memories have: "expires", in milliseconds.
+
     It shows what the memory was at that entry, not that it has stayed so or is still there. It holds the memory's
     content and its salt: give it only to somebody who may read the memory.
     """
@@ -39,8 +41,13 @@ class Proof:
         return str(self.field("text"))
 
     def field(self, name: str) -> Field:
-        """One of FIELDS; namespace and metadata as JSON, vector and tokens as bytes."""
-        return self.fields[FIELDS.index(name)]
+        """One of FIELDS or "expires"; namespace and metadata as JSON, vector and tokens as bytes."""
+        return self._named().get(name) if name not in FIELDS else self.fields[FIELDS.index(name)]
+
+    def _named(self) -> dict[str, Field]:
+        """The fields by name."""
+        told, rest = self.fields[: len(FIELDS)], self.fields[len(FIELDS) :]
+        return dict(zip(FIELDS, told, strict=True)) | dict(zip(map(str, rest[::2]), rest[1::2], strict=True))
 
     def holds(self, seal: Seal) -> bool:
         """Whether the sealed log has this memory. Who has the key checks the seal, too: `seal.signed_by(key)`."""
@@ -52,7 +59,7 @@ class Proof:
 
     def to_json(self) -> str:
         content = {
-            "fields": {name: _written(value) for name, value in zip(FIELDS, self.fields, strict=True)},
+            "fields": {name: _written(value) for name, value in self._named().items()},
             "salt": self.salt.hex(),
             "previous": self.previous.hex(),
             "entry": self.entry._asdict(),
@@ -68,8 +75,10 @@ def read_proof(source: str) -> Proof:
         entry = Entry(**found["entry"])
         if not (type(entry.op) is str and all(type(entry[i]) is int for i in (0, 2, 3, 4))):
             raise TypeError("an entry is numbers and the name of what was done")
+        told = {name: _read(value) for name, value in found["fields"].items()}
+        more = [part for name, value in told.items() if name not in FIELDS for part in (name, value)]
         return Proof(
-            fields=tuple(_read(found["fields"][name]) for name in FIELDS),
+            fields=(*(told[name] for name in FIELDS), *more),
             salt=bytes.fromhex(found["salt"]),
             previous=bytes.fromhex(found["previous"]),
             entry=entry,

@@ -15,6 +15,7 @@ from contextlib import suppress
 from importlib import import_module
 
 from mnemoloom.__about__ import __version__
+from mnemoloom.cli.encryption_keys import add_key_options
 from mnemoloom.cli.screen import emit, visible
 from mnemoloom.errors import LoomError
 from mnemoloom.records import Tier
@@ -93,6 +94,7 @@ def _add_common(command: argparse.ArgumentParser, *, store: str | None) -> None:
     keys = common.add_mutually_exclusive_group()
     keys.add_argument("--key-file", metavar="FILE", help="the file that holds the key of a signed log")
     keys.add_argument("--key-env", metavar="NAME", help="the environment variable that holds the key of a signed log")
+    add_key_options(common)
     common.add_argument("--json", action="store_true", help="answer in JSON on standard output")
 
 
@@ -110,6 +112,7 @@ def _add_remember(command: argparse.ArgumentParser) -> None:
     command.add_argument("--time", help="when it was said, in ISO 8601 (default: now)")
     command.add_argument("--metadata", metavar="JSON", help="a JSON object")
     command.add_argument("--id", metavar="ID", help="your own id; the same one again replaces the memory")
+    command.add_argument("--ttl", metavar="SECONDS", type=float, help="how long it lasts (default: for ever)")
     command.add_argument(
         "--gate",
         metavar="BUDGET",
@@ -237,6 +240,10 @@ def _add_export(command: argparse.ArgumentParser) -> None:
     command.add_argument("folder", metavar="DIR", help="a new or empty folder for the bundle")
 
 
+def _add_backup(command: argparse.ArgumentParser) -> None:
+    command.add_argument("folder", metavar="DIR", help="a new or empty folder for the copy")
+
+
 def _add_import(command: argparse.ArgumentParser) -> None:
     command.add_argument("folder", metavar="DIR", help="the folder of the bundle")
     command.add_argument(
@@ -294,6 +301,29 @@ def _add_keep_derived(command: argparse.ArgumentParser) -> None:
     command.add_argument("--keep-derived", action="store_true", help="leave alone what was derived from these memories")
 
 
+def _add_erase(command: argparse.ArgumentParser) -> None:
+    _add_where(command)
+    command.set_defaults(verb="erase")
+
+
+def _add_purge(command: argparse.ArgumentParser) -> None:
+    command.set_defaults(verb="purge")
+
+
+def _add_destroy(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--yes", action="store_true", help="it is meant")
+    command.set_defaults(verb="destroy")
+
+
+def _add_encrypt(command: argparse.ArgumentParser) -> None:
+    command.set_defaults(rewrap=False)
+
+
+def _add_rewrap(command: argparse.ArgumentParser) -> None:
+    add_key_options(command, prefix="new-", what="from now on")
+    command.set_defaults(rewrap=True)
+
+
 def _add_reembed(command: argparse.ArgumentParser) -> None:
     command.add_argument("--learn", action="store_true", help="first fit the token projection to this store's tokens")
 
@@ -343,6 +373,7 @@ _COMMANDS = (
     ("export", "exporting", "write a namespace to a bundle of plain files", _add_export),
     ("import", "importing", "add the memories of a bundle to a namespace", _add_import),
     ("sleep", "sleep", "put a namespace in order: repetitions, tiers, room; --undo takes it back", _add_sleep),
+    ("backup", "backing_up", "copy the whole store to a new folder, while it is in use", _add_backup),
     ("doctor", "diagnosis", "look at a store and say whether it is well", _add_doctor),
     ("repair", "diagnosis", "mend what is derived, and name the memories that are damaged", _add_repair),
     ("verify", "evidence", "check every memory and every log entry against the chain", _add_verify),
@@ -359,4 +390,9 @@ _COMMANDS = (
         _add_remove_source,
     ),
     ("reembed", "reembed", "encode what the embedder has not encoded yet", _add_reembed),
+    ("erase", "erasing", "remove the memories that fit --where, so that no file keeps a trace", _add_erase),
+    ("purge", "erasing", "erase the memories whose time is over", _add_purge),
+    ("encrypt", "encrypting", "encrypt a store that was begun without a key", _add_encrypt),
+    ("rewrap", "encrypting", "open an encrypted store with another key from now on", _add_rewrap),
+    ("destroy-key", "erasing", "destroy the key of a namespace with everything in it", _add_destroy),
 )

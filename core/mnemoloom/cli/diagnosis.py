@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
+from mnemoloom.cli.encryption_keys import encryption_key
 from mnemoloom.cli.keys import key_given
 from mnemoloom.cli.screen import Screen, emit
 from mnemoloom.doctor import Report, examine
@@ -16,8 +17,9 @@ __all__ = ["run"]
 def run(arguments: argparse.Namespace) -> int:
     """Examine the store, after repairing it and saving what is whole if that was asked for."""
     repaired = repair(arguments.store) if arguments.repair else None
-    saved = salvage(arguments.store, arguments.salvage) if arguments.salvage else None
-    report = examine(arguments.store, key=key_given(arguments))
+    secret = encryption_key(arguments)
+    saved = salvage(arguments.store, arguments.salvage, encryption_key=secret) if arguments.salvage else None
+    report = examine(arguments.store, key=key_given(arguments), encryption_key=secret)
     if arguments.json:
         emit(_as_json(report, repaired, saved))
     else:

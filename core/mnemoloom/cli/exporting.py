@@ -24,6 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
                 "vectors": done.vectors,
                 "encoder": done.encoder,
                 "bytes": done.bytes,
+                "links": done.links,
             }
         )
         return 0

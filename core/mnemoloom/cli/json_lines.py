@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
-from mnemoloom.config import Limits
+from mnemoloom.config import Config
 from mnemoloom.drafts import CheckedDraft, check_draft
 from mnemoloom.errors import ValidationError
 from mnemoloom.records import Draft
 
 __all__ = ["Line", "read_line", "read_lines"]
 
-_FIELDS = ("text", "speaker", "session", "time", "metadata", "external_id", "id", "source", "trust")
-_LIMITS = Limits()
+_FIELDS = ("text", "speaker", "session", "time", "metadata", "external_id", "id", "ttl", "source", "trust")
+_CONFIG = Config()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +74,9 @@ def read_line(value: Mapping[str, Any], *, external_id: str | None) -> Line:
         external_id=external_id,
         source=value.get("source"),
         trust="user" if value.get("trust") is None else value["trust"],
+        ttl=value.get("ttl"),
     )
-    checked = check_draft(draft, limits=_LIMITS, now=0)
+    checked = check_draft(draft, config=_CONFIG, now=0)
     return Line(draft, checked, value.get("id") is not None, value.get("time") is not None)
 
 

@@ -9,13 +9,24 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from mnemoloom.cli.encryption_keys import encryption_key
 from mnemoloom.cli.keys import key_given
 from mnemoloom.config import Config
 from mnemoloom.embedders import from_spec
-from mnemoloom.errors import ChainKeyError, EmbedderMismatchError, NotAStoreError, StorageFailure, StoreLockedError
+from mnemoloom.errors import (
+    ChainKeyError,
+    EmbedderMismatchError,
+    EncryptionKeyError,
+    NotAStoreError,
+    StorageFailure,
+    StoreLockedError,
+)
 from mnemoloom.memory import Memory
 
 __all__ = ["labels_of", "open_file", "open_memory", "opening_errors", "require_store"]
+
+
+_ENCRYPT = "the command encrypt changes that"
 
 
 def labels_of(arguments: argparse.Namespace) -> tuple[str, ...]:
@@ -25,7 +36,9 @@ def labels_of(arguments: argparse.Namespace) -> tuple[str, ...]:
     return tuple(arguments.namespace.split("/")) if arguments.namespace is not None else ("default",)
 
 
-def open_memory(arguments: argparse.Namespace, *, read_only: bool = False, config: Config | None = None) -> Memory:
+def open_memory(
+    arguments: argparse.Namespace, *, read_only: bool = False, config: Config | None = None, encrypt: bool = False
+) -> Memory:
     """The memory that the common options name. Reading leaves no trace and goes on beside a writer."""
     with opening_errors(arguments):
         return Memory.open(
@@ -33,6 +46,8 @@ def open_memory(arguments: argparse.Namespace, *, read_only: bool = False, confi
             namespace=labels_of(arguments),
             embedder=from_spec(arguments.embedder),
             read_only=read_only,
+            encryption_key=encryption_key(arguments),
+            encrypt=encrypt,
             config=config,
             key=key_given(arguments),
         )
@@ -55,6 +70,13 @@ def opening_errors(arguments: argparse.Namespace) -> Iterator[None]:
         if arguments.key_file is None and arguments.key_env is None:
             raise ChainKeyError(f"{error}; give it with --key-file FILE or --key-env NAME") from error
         raise
+    except EncryptionKeyError as error:
+        told = encryption_key(arguments) is not None
+        hint = "" if told else "; name its key with --encryption-key-env NAME or --encryption-key-file FILE"
+        said = str(error).replace("; open it with encryption_key=…", "")
+        raise EncryptionKeyError(
+            said.replace("encrypt=True, when it is opened for writing, encrypts it", _ENCRYPT) + hint
+        ) from error
     except StoreLockedError as error:
         raise StoreLockedError(
             f"{arguments.store} is being written by another process; wait until it is done, or end it"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from mnemoloom.cli.encryption_keys import encryption_key
 from mnemoloom.cli.keys import key_given
 from mnemoloom.cli.opening import opening_errors, require_store
 from mnemoloom.cli.progress import progress_bar
@@ -40,6 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
             lock_timeout=_LOCK_SECONDS,
             reembed=True,
             key=key_given(arguments),
+            encryption_key=encryption_key(arguments),
         )
     with Memory(opened, _ANY) as memory, progress_bar(arguments, "encoding") as move:
         done = memory.reembed(learn=arguments.learn, progress=move)

@@ -23,7 +23,7 @@ from mnemoloom.records import Record
 __all__ = ["run"]
 
 _BATCH = 256
-_OWN = ("speaker", "session", "time", "metadata", "id")
+_OWN = ("speaker", "session", "time", "metadata", "id", "ttl")
 _PROVENANCE = ("source", "trust")
 
 

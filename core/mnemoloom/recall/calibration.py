@@ -12,7 +12,14 @@ from mnemoloom.errors import CorruptionError
 from mnemoloom.recall.confidence import THRESHOLD
 from mnemoloom.storage.facts import read_fact, write_fact
 
-__all__ = ["Calibration", "conformal_threshold", "fewest_questions", "keep_threshold", "kept_threshold"]
+__all__ = [
+    "Calibration",
+    "conformal_threshold",
+    "fewest_questions",
+    "forget_threshold",
+    "keep_threshold",
+    "kept_threshold",
+]
 
 _ROUNDING = 1e-9  # 1 − .9 is a little less than .1
 
@@ -52,6 +59,11 @@ def keep_threshold(connection: sqlite3.Connection, namespace: int, found: Calibr
     """Store the threshold of a namespace; it holds for the encoder that it was measured with."""
     written = json.dumps({"threshold": found.threshold, "encoder": encoder})
     write_fact(connection, _key(namespace), written.encode())
+
+
+def forget_threshold(connection: sqlite3.Connection, namespace: int) -> None:
+    """Remove the threshold of a namespace."""
+    write_fact(connection, _key(namespace), None)
 
 
 def kept_threshold(connection: sqlite3.Connection, namespace: int, *, encoder: str | None) -> float:

@@ -121,6 +121,7 @@ class Recaller:
                 texts={slot: record.text for slot, record in look.records.items()},
                 confidence=look.confidence,
                 least=request.least,
+                ended=memories.end_of(view.connection, view.number, memory) if memory.bit_length() < 64 else None,
                 gated=gates.decision_of(view.connection, memory) if shelf.slot_of(memory) else None,
                 trusted=request.trusted,
                 trust=view.trust_of(shelf.slot_of(memory)),

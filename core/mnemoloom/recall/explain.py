@@ -32,6 +32,7 @@ class Findings:
     pairs: slots (newer, older) that contradict each other about what is asked; kinds: of which values it is asked.
     texts: those of the best, by slot. under: by slot, the repetition that took its place.
     confidence: that memory holds an answer; least: what was asked for, if anything.
+    ended: when the memory ended (ms), if it has and was not erased yet.
     gated: what the write gate decided about the memory, if it met it.
     variant: Titans' way to use memory; shown: the slots that it shows, in order, and the memory that each is from.
     windowed: whether the memory stands in the window that was given.
@@ -58,6 +59,7 @@ class Findings:
     under: Mapping[int, int]
     topics: frozenset[int] | None = None
     topic: int | None = None
+    ended: int | None = None
     trusted: tuple[str, ...] | None = None
     trust: str | None = None
     crowded: frozenset[int] = frozenset()
@@ -90,13 +92,20 @@ def explain(found: Findings, memory: int) -> Explanation:
     )
 
 
+def _absent(found: Findings, memory: int) -> Stage:
+    """Why a memory takes no part at all."""
+    if found.ended is not None:
+        ended = from_millis(found.ended).isoformat(timespec="milliseconds")
+        return Stage(name="expiry", passed=False, detail=f"it expired at {ended}")
+    if found.isolated:
+        return Stage(name="quarantine", passed=False, detail=f"memory {memory} is in quarantine, until it is released")
+    return Stage(name="namespace", passed=False, detail=f"there is no memory {memory} in this namespace")
+
+
 def _stages(found: Findings, memory: int) -> Iterator[Stage]:
     shelf, slot = found.shelf, found.slot
-    if not slot and found.isolated:
-        yield Stage(name="quarantine", passed=False, detail=f"memory {memory} is in quarantine, until it is released")
-        return
-    if not slot:
-        yield Stage(name="namespace", passed=False, detail=f"there is no memory {memory} in this namespace")
+    if not slot or found.ended is not None:
+        yield _absent(found, memory)
         return
     yield Stage(name="namespace", passed=True, detail="it is in this namespace")
     cold = bool(shelf.cold.values[slot])

@@ -37,6 +37,7 @@ _SAVE_WHILE_OPEN_AFTER = 20_000
 _REBUILD_WHEN_DEAD = 0.5
 _USES = count(1)
 _SURPRISE_LIMIT = 1e30  # beyond, a number read from a damaged page
+_LONG_AGO = -(1 << 62)
 
 
 class LiveShelf:
@@ -71,6 +72,9 @@ class LiveShelf:
         self._saved_slots = 0
         self._abandoned = False
         self._forgotten = False  # the cache on disk may hold words of what is gone
+        self._ended = _LONG_AGO  # what ended until then (ms) has left the shelf
+        self._soiled = False  # the shelf has traces of what has ended; no file may be written of it
+        self._unswept = False  # a file may have them, too
         self.used = 0  # which use of any shelf was the last of this one
         self._made: StoreFacts | None = None  # the facts that the shelf was loaded under
 
@@ -98,7 +102,17 @@ class LiveShelf:
                 self._catch_up(connection, self._shelf)
             if self._shelf is None:
                 self._shelf = self._load(connection)
+            self._let_end(connection, self._shelf)
             return self._shelf
+
+    def _let_end(self, connection: sqlite3.Connection, shelf: Shelf) -> None:
+        """Take from the shelf what has ended since the last look, whether it was erased yet or not."""
+        number = self.number(connection)
+        (now,) = connection.execute("SELECT now_ms()").fetchone()
+        if number is not None:
+            for memory in memories.expired(connection, number, after=min(self._ended, now), until=now):
+                shelf.remove(memory)
+        self._ended = now
 
     @contextmanager
     def sorted(self, connection: sqlite3.Connection) -> Iterator[Sorted]:
@@ -149,6 +163,7 @@ class LiveShelf:
             shelf = self._shelf
             if shelf is None:
                 return
+            self._ended = _LONG_AGO  # what comes in may have ended while it was written
             for memory in gone:
                 shelf.remove(memory)
             for entry, counts in entries:
@@ -191,6 +206,27 @@ class LiveShelf:
             self.abandon()
             if folder is not None:
                 drop_cache(folder, name)
+            self._soiled = self._unswept = False
+
+    def soil(self) -> None:
+        """Something has ended, and the files of what was derived may have traces of it."""
+        self._soiled = self._unswept = True
+
+    def sweep(self) -> None:
+        """Remove the files of what was derived; the shelf in memory goes on without what has ended.
+
+        Raises StorageFailure if a file stays; the next sweep tries again.
+        """
+        with self._lock:
+            folder = self._store.cache_folder
+            if folder is not None:
+                drop_cache(folder, self._cache_name())
+            self._unswept, self._saved_slots = False, 0
+
+    @property
+    def unswept(self) -> bool:
+        """Whether a file may have traces of what has ended."""
+        return self._unswept
 
     def tidy(self, dead_share: float) -> None:
         """Make everything derived anew where so much of it belongs to what is gone."""
@@ -244,12 +280,17 @@ class LiveShelf:
         folder = self._store.cache_folder
         if folder is None or self._store.read_only:
             return
+        if self._soiled and not closing:  # it would have to be made anew
+            return
         # Another thread may close the store right after this one's commit.
         if not closing and not self._is_worth_saving(max(_SAVE_WHILE_OPEN_AFTER, self._saved_slots // 2)):
             return
         with suppress(OSError, StoreClosedError), self._store.settled() as connection, self._lock:
             if self.number(connection) is None:
                 return
+            if self._soiled:
+                self._shelf, self._soiled = None, False
+                self._abandoned = True
             if closing and (self._abandoned or self._forgotten):
                 self.current(connection)
             cached = self._saved_slots > 1
@@ -288,6 +329,7 @@ class LiveShelf:
         shelf = None
         if self.number(connection) is not None:
             shelf = self._cached(connection)
+        self._ended = _LONG_AGO
         if shelf is None or self._has_gaps(connection, shelf):
             shelf = Shelf(self._analyzer, self._index)
         self._saved_slots = len(shelf.ids) if shelf.position else 0
@@ -336,7 +378,7 @@ class LiveShelf:
             if not self._store.read_only:
                 shelf.measure_surprise(counts)
             shelf.add(entry, counts)
-        shelf.position = head
+        shelf.position, self._ended = head, _LONG_AGO
 
     def _apply_changes(self, connection: sqlite3.Connection, shelf: Shelf, number: int) -> None:
         """What happened to memories that the shelf already holds."""

@@ -33,7 +33,7 @@ SUPERSEDES = "supersedes"  # the kind of link from a newer statement to the one 
 _WIDER = 4
 _MATCHING = """
 SELECT id FROM memories WHERE namespace = ? AND id > ?
-AND coalesce((id IN (SELECT memory FROM quarantine)) = ?, TRUE)
+AND coalesce((id IN (SELECT memory FROM quarantine)) = ?, TRUE) AND (expires IS NULL OR expires > now_ms())
 """
 
 _SPARE = 16  # places for repetitions that will be folded

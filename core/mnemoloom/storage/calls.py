@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from mnemoloom.errors import CorruptionError, ValidationError
+from mnemoloom.storage.vault import locks_of
 
 __all__ = ["answer_of", "keep_answer"]
 
@@ -20,7 +21,8 @@ def answer_of(connection: sqlite3.Connection, namespace: int, key: str, *, draft
     Raises ValidationError if that call had another number of drafts.
     """
     row = connection.execute(
-        "SELECT drafts, ids FROM calls WHERE namespace = ? AND key = ?", (namespace, key)
+        "SELECT drafts, ids FROM main.calls WHERE namespace = ? AND key = ?",
+        (namespace, locks_of(connection).fixed("calls", "key", namespace, key)),
     ).fetchone()
     if row is None:
         return None
@@ -34,4 +36,5 @@ def answer_of(connection: sqlite3.Connection, namespace: int, key: str, *, draft
 
 def keep_answer(connection: sqlite3.Connection, namespace: int, key: str, ids: Sequence[int]) -> None:
     """Note what the call with this key returns."""
-    connection.execute("INSERT INTO calls VALUES (?, ?, ?, ?)", (namespace, key, len(ids), json.dumps(list(ids))))
+    columns, row = ("namespace", "key", "drafts", "ids"), (namespace, key, len(ids), json.dumps(list(ids)))
+    connection.execute("INSERT INTO main.calls VALUES (?, ?, ?, ?)", locks_of(connection).row("calls", columns, row))

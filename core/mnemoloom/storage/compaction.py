@@ -19,7 +19,8 @@ _PRAGMAS = ("PRAGMA freelist_count", "PRAGMA page_count", "PRAGMA page_size", "P
 def collect_payloads(connection: sqlite3.Connection, namespace: int) -> int:
     """Remove the payloads of a namespace that belong to no memory; how many that were."""
     return connection.execute(
-        "DELETE FROM payloads WHERE namespace = ? AND NOT EXISTS (SELECT 1 FROM memories WHERE payload = payloads.id)",
+        "DELETE FROM main.payloads WHERE namespace = ? "
+        "AND NOT EXISTS (SELECT 1 FROM memories WHERE payload = payloads.id)",
         (namespace,),
     ).rowcount
 

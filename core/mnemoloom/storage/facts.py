@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnemoloom.errors import CorruptionError
+from mnemoloom.storage.vault import locks_of
 
-__all__ = ["CALLER", "StoreFacts", "read_fact", "read_facts", "write_fact"]
+__all__ = ["CALLER", "StoreFacts", "read_fact", "read_facts", "read_store_id", "write_fact"]
 
 CALLER = "caller"  # the encoder of vectors that the caller brought along
 
@@ -59,6 +60,14 @@ def read_facts(connection: sqlite3.Connection) -> StoreFacts:
         raise CorruptionError(f"table meta of the store is damaged: {error!r}") from error
 
 
+def read_store_id(connection: sqlite3.Connection) -> str:
+    """Who the store is; it stands in the clear in an encrypted one, too. Raises CorruptionError."""
+    try:
+        return (read_fact(connection, "store_id") or b"").decode()
+    except (UnicodeDecodeError, AttributeError) as error:
+        raise CorruptionError(f"table meta of the store is damaged: {error!r}") from error
+
+
 def read_fact(connection: sqlite3.Connection, key: str) -> bytes | None:
     """One fact, None if it is not known."""
     row = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
@@ -68,10 +77,11 @@ def read_fact(connection: sqlite3.Connection, key: str) -> bytes | None:
 def write_fact(connection: sqlite3.Connection, key: str, value: bytes | None) -> None:
     """Set a fact, or forget it with None."""
     if value is None:
-        connection.execute("DELETE FROM meta WHERE key = ?", (key,))
+        connection.execute("DELETE FROM main.meta WHERE key = ?", (key,))
     else:
         connection.execute(
-            "INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", (key, value)
+            "INSERT INTO main.meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+            locks_of(connection).row("meta", ("key", "value"), (key, value)),
         )
 
 

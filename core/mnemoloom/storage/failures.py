@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from mnemoloom.errors import CorruptionError, LoomError, StorageFailure, StoreLockedError
 
-__all__ = ["tells_damage", "translated"]
+__all__ = ["note_damage", "tells_damage", "translated"]
 
-_DAMAGED = ("malformed", "not a database", "corrupt", "could not decode")
+_OURS = "user-defined function"  # one that we lent to SQLite, and that decrypts, raised
+_DAMAGED = ("malformed", "not a database", "corrupt", "could not decode", _OURS)
 _BUSY = ("locked", "busy")
+
+_noted = threading.local()
+
+
+def note_damage(problem: str) -> None:
+    """Remember what a function that we lent to SQLite found: SQLite passes on only that it raised."""
+    _noted.problem = problem
+
+
+def _take_damage() -> str:
+    """What was noted last."""
+    problem, _noted.problem = getattr(_noted, "problem", None), None
+    return problem or "a value cannot be read"
 
 
 @contextmanager
@@ -32,6 +47,8 @@ def tells_damage(error: sqlite3.Error | UnicodeDecodeError) -> bool:
 
 def _ours(error: sqlite3.Error, where: str) -> LoomError:
     said = str(error).lower()
+    if _OURS in said:
+        return CorruptionError(f"{where}: {_take_damage()}")
     if tells_damage(error):
         return CorruptionError(f"{where} is damaged: {error}")
     if any(word in said for word in _BUSY):

@@ -9,6 +9,8 @@ import sqlite3
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from mnemoloom.storage.vault import locks_of
+
 __all__ = ["Use", "add_use", "mark", "uses"]
 
 
@@ -23,8 +25,9 @@ class Use(NamedTuple):
 def add_use(connection: sqlite3.Connection, ids: Sequence[int], question: bytes, *, encoder: str) -> int:
     """Note that memories, which must exist, were useful for a question; the number of this use."""
     (number,) = connection.execute("SELECT coalesce(max(use), 0) + 1 FROM feedback").fetchone()
-    rows = [(number, memory, question, encoder) for memory in ids]
-    connection.executemany("INSERT INTO feedback VALUES (?, ?, ?, ?)", rows)
+    locks, columns = locks_of(connection), ("use", "memory", "question", "encoder")
+    rows = [locks.row("feedback", columns, (number, memory, question, encoder)) for memory in ids]
+    connection.executemany("INSERT INTO main.feedback VALUES (?, ?, ?, ?)", rows)
     return int(number)
 
 

@@ -34,6 +34,7 @@ _COLUMNS: Final[Mapping[str, str]] = {
     "pinned": "pinned",
     "source": "source",
     "trust": "trust",
+    "expires": "expires",
 }
 _ORDER: Final[Mapping[Op, str]] = {Op.GT: " > ", Op.GTE: " >= ", Op.LT: " < ", Op.LTE: " <= "}
 

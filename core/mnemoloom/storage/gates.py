@@ -13,11 +13,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from mnemoloom.errors import CorruptionError
+from mnemoloom.storage.vault import locks_of
 
 __all__ = ["StoredDecision", "count_reasons", "decision_of", "drop_gates", "gate_of", "keep_decisions", "keep_gates"]
 
-_DROP = """
-DELETE FROM gates WHERE namespace = ? AND (
+_DROPPED = """
+SELECT speaker FROM gates WHERE namespace = ? AND (
     speaker IN (SELECT coalesce(speaker, '') FROM memories WHERE id IN (SELECT value FROM json_each(?)))
     OR speaker NOT IN (SELECT coalesce(speaker, '') FROM memories WHERE namespace = ?))
 """
@@ -50,15 +51,24 @@ def gate_of(connection: sqlite3.Connection, namespace: int, speaker: str | None)
 
 def keep_gates(connection: sqlite3.Connection, namespace: int, states: Mapping[str | None, list[object]]) -> None:
     """Store the numbers of some speakers' gates."""
+    locks, columns = locks_of(connection), ("namespace", "speaker", "state")
     connection.executemany(
-        "INSERT INTO gates VALUES (?, ?, ?) ON CONFLICT (namespace, speaker) DO UPDATE SET state = excluded.state",
-        ((namespace, speaker or "", json.dumps(numbers)) for speaker, numbers in states.items()),
+        "INSERT INTO main.gates VALUES (?, ?, ?) ON CONFLICT (namespace, speaker) DO UPDATE SET state = excluded.state",
+        [
+            locks.row("gates", columns, (namespace, speaker or "", json.dumps(numbers)))
+            for speaker, numbers in states.items()
+        ],
     )
 
 
 def drop_gates(connection: sqlite3.Connection, namespace: int, ids: Sequence[int]) -> None:
     """Forget what the gate learned from the speakers of some memories, and from speakers without any."""
-    connection.execute(_DROP, (namespace, json.dumps(list(ids)), namespace))
+    dropped = connection.execute(_DROPPED, (namespace, json.dumps(list(ids)), namespace)).fetchall()
+    locks = locks_of(connection)
+    connection.executemany(
+        "DELETE FROM main.gates WHERE namespace = ? AND speaker = ?",
+        [(namespace, locks.fixed("gates", "speaker", namespace, speaker)) for (speaker,) in dropped],
+    )
 
 
 def keep_decisions(connection: sqlite3.Connection, decided: Iterable[tuple[int, StoredDecision]]) -> None:

@@ -17,6 +17,7 @@ from mnemoloom.chain.anchors import Field
 from mnemoloom.clock import from_millis
 from mnemoloom.errors import CorruptionError
 from mnemoloom.records import Record, Tier
+from mnemoloom.storage.vault import locks_of
 
 __all__ = [
     "Change",
@@ -27,10 +28,13 @@ __all__ = [
     "changes",
     "count_isolated",
     "delete",
+    "end_of",
     "every_item",
+    "expired",
     "external_ids",
     "fields_of",
     "find",
+    "first_end",
     "holds",
     "insert",
     "item_of",
@@ -81,6 +85,7 @@ class NewMemory:
     trust: str
     surprise: float
     salt: bytes
+    expires: int | None = None
 
 
 class StoredPayload(NamedTuple):
@@ -110,16 +115,24 @@ class Change(NamedTuple):
     memory: int
 
 
+# the columns in the order of the tables
+_COLUMNS = (
+    *("id", "namespace", "payload", "external_id", "speaker", "session", "time", "metadata", "tier", "pinned"),
+    *("created", "source", "trust", "surprise", "salt", "expires"),
+)
+_PAYLOAD = ("id", "namespace", "pointer", "variant", "text", "vector", "tokens", "encoder")
+_ENCODED = ("id", "namespace", "vector", "tokens", "encoder")
+
 _SCAN = """
-SELECT m.id, p.text, m.speaker, m.session, m.time, m.surprise, m.tier, p.vector, p.encoder, p.tokens
+SELECT m.id, p.text, m.speaker, m.session, m.time, m.surprise, m.tier, p.vector, p.encoder, p.tokens, p.pointer
 FROM memories m JOIN payloads p ON p.id = m.payload WHERE m.namespace = ? AND m.id > ? AND m.id <= ?
 AND m.id NOT IN (SELECT memory FROM quarantine) ORDER BY m.id
 """
 _RECORDS = """
 SELECT m.id, p.text, m.speaker, m.session, m.time, m.metadata, m.tier, m.pinned, m.created, u.accessed, p.pointer,
-       m.external_id, m.source, m.trust, m.surprise
+       m.external_id, m.source, m.trust, m.surprise, m.expires
 FROM memories m JOIN payloads p ON p.id = m.payload LEFT JOIN usage u ON u.memory = m.id
-WHERE m.id IN (SELECT value FROM json_each(?)) AND m.namespace = ?
+WHERE m.id IN (SELECT value FROM json_each(?)) AND m.namespace = ? AND (m.expires IS NULL OR m.expires > now_ms())
 AND (m.id IN (SELECT memory FROM quarantine)) = ?
 """
 _USES = """
@@ -129,31 +142,37 @@ _SOURCES = """
 SELECT id, source FROM memories WHERE id IN (SELECT value FROM json_each(?)) AND source IS NOT NULL
 """
 _OCCUPIED = """
-SELECT labels FROM namespaces n WHERE EXISTS (SELECT 1 FROM memories m WHERE m.namespace = n.id) ORDER BY id
+SELECT labels FROM namespaces n WHERE EXISTS (
+    SELECT 1 FROM memories m WHERE m.namespace = n.id AND (m.expires IS NULL OR m.expires > now_ms())
+) ORDER BY id
 """
 _ITEM = """
 SELECT m.salt, n.labels, p.text, p.pointer, p.variant, p.vector, p.tokens, p.encoder, m.external_id, m.speaker,
-       m.session, m.time, m.metadata, m.tier, m.pinned, m.created, m.source, m.trust, m.surprise
+       m.session, m.time, m.metadata, m.tier, m.pinned, m.created, m.source, m.trust, m.surprise, m.expires
 FROM memories m JOIN payloads p ON p.id = m.payload JOIN namespaces n ON n.id = m.namespace
 """
 _ONE_ITEM = "".join((_ITEM, "WHERE m.id = ?"))
 _EVERY_ITEM = """
 SELECT m.id, m.salt, m.namespace, p.text, p.pointer, p.variant, p.vector, p.tokens, p.encoder, m.external_id, m.speaker,
-       m.session, m.time, m.metadata, m.tier, m.pinned, m.created, m.source, m.trust, m.surprise
+       m.session, m.time, m.metadata, m.tier, m.pinned, m.created, m.source, m.trust, m.surprise, m.expires
 FROM memories m JOIN payloads p ON p.id = m.payload ORDER BY m.id
 """
 
 
 def namespace_number(connection: sqlite3.Connection, labels: Sequence[str]) -> int | None:
     """The number of a namespace, or None if nothing was ever written to it."""
-    row = connection.execute("SELECT id FROM namespaces WHERE labels = ?", (_labels(labels),)).fetchone()
+    name = locks_of(connection).fixed("namespaces", "labels", 0, _labels(labels))
+    row = connection.execute("SELECT id FROM main.namespaces WHERE labels = ?", (name,)).fetchone()
     return row[0] if row else None
 
 
 def label_namespace(connection: sqlite3.Connection, labels: Sequence[str]) -> int:
     """The number of a namespace, given now if it has none."""
-    connection.execute("INSERT OR IGNORE INTO namespaces (labels) VALUES (?)", (_labels(labels),))
-    number: int = connection.execute("SELECT id FROM namespaces WHERE labels = ?", (_labels(labels),)).fetchone()[0]
+    locks = locks_of(connection)
+    name = locks.fixed("namespaces", "labels", 0, _labels(labels))
+    connection.execute("INSERT OR IGNORE INTO main.namespaces (labels) VALUES (?)", (name,))
+    number: int = connection.execute("SELECT id FROM main.namespaces WHERE labels = ?", (name,)).fetchone()[0]
+    locks.admit(number)
     return number
 
 
@@ -166,7 +185,7 @@ def insert(
     signer: Signer,
 ) -> Inserted:
     """Write memories with their payloads and log entries."""
-    name = _labels(labels)
+    name, locks = _labels(labels), locks_of(connection)
     seq, head = _head(connection)
     ids, rows, entries, payloads, poorer = [], [], [], [], {}
     for memory in memories:
@@ -178,9 +197,9 @@ def insert(
         item = _item(signer.store, name, memory, kept)
         head, entry = _entry(head, Entry(seq, "remember", namespace, seq, memory.created), item)
         entries.append(entry)
-        rows.append(_row(seq, namespace, payload, memory))
+        rows.append(locks.row("memories", _COLUMNS, _row(seq, namespace, payload, memory)))
         ids.append(seq)
-    connection.executemany("INSERT INTO memories VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", rows)
+    connection.executemany("INSERT INTO main.memories VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", rows)
     _append(connection, entries, signer)
     return Inserted(ids, payloads, list(poorer.items()))
 
@@ -188,9 +207,9 @@ def insert(
 def delete(connection: sqlite3.Connection, namespace: int, memory: int, *, now: int, signer: Signer) -> None:
     """Remove a memory, and its payload if no other memory shares it."""
     (payload,) = connection.execute("SELECT payload FROM memories WHERE id = ?", (memory,)).fetchone()
-    connection.execute("DELETE FROM memories WHERE id = ?", (memory,))
+    connection.execute("DELETE FROM main.memories WHERE id = ?", (memory,))
     connection.execute(
-        "DELETE FROM payloads WHERE id = ? AND NOT EXISTS (SELECT 1 FROM memories WHERE payload = ?)",
+        "DELETE FROM main.payloads WHERE id = ? AND NOT EXISTS (SELECT 1 FROM memories WHERE payload = ?)",
         (payload, payload),
     )
     log_change(connection, "forget", namespace, memory, bytes(32), now=now, signer=signer)
@@ -208,7 +227,7 @@ def update_policy(
     op: str = "place",
 ) -> None:
     """Set a memory's tier and pin; `op` is what the log calls it: place by a user, sleep, or wake, its undoing."""
-    connection.execute("UPDATE memories SET tier = ?, pinned = ? WHERE id = ?", (tier.value, int(pinned), memory))
+    connection.execute("UPDATE main.memories SET tier = ?, pinned = ? WHERE id = ?", (tier.value, int(pinned), memory))
     item = item_of(connection, memory, store=signer.store)
     log_change(connection, op, namespace, memory, item, now=now, signer=signer)
 
@@ -224,7 +243,10 @@ def update_vectors(
     """Give payloads new vectors; the memories that share them, each logged as encoded anew."""
     touched: dict[int, StoredPayload] = {}
     for payload, new in found:
-        connection.execute("UPDATE payloads SET vector = ?, tokens = ?, encoder = ? WHERE id = ?", (*new, payload))
+        row = locks_of(connection).row("payloads", _ENCODED, (payload, namespace, *new))
+        connection.execute(
+            "UPDATE main.payloads SET vector = ?, tokens = ?, encoder = ? WHERE id = ?", (*row[2:], payload)
+        )
         for (memory,) in connection.execute("SELECT id FROM memories WHERE payload = ?", (payload,)):
             touched[memory] = new
     for memory in touched:
@@ -239,6 +261,19 @@ def holds(connection: sqlite3.Connection, payload: int, pointer: bytes, variant:
         "SELECT 1 FROM payloads WHERE id = ? AND pointer = ? AND variant = ?", (payload, pointer, variant)
     )
     return found.fetchone() is not None
+
+
+def _payload_number(connection: sqlite3.Connection, namespace: int, pointer: bytes, variant: bytes) -> int | None:
+    locks = locks_of(connection)
+    row = connection.execute(
+        "SELECT id FROM main.payloads WHERE namespace = ? AND pointer = ? AND variant = ?",
+        (
+            namespace,
+            locks.fixed("payloads", "pointer", namespace, pointer),
+            locks.fixed("payloads", "variant", namespace, variant),
+        ),
+    ).fetchone()
+    return row[0] if row else None
 
 
 def touch(
@@ -288,29 +323,32 @@ def linked(connection: sqlite3.Connection, kind: str, ids: Iterable[int]) -> lis
 
 def find(connection: sqlite3.Connection, namespace: int, external_id: str) -> int | None:
     """The id of the memory that bears an external id."""
+    name = locks_of(connection).fixed("memories", "external_id", namespace, external_id)
     row = connection.execute(
-        "SELECT id FROM memories WHERE namespace = ? AND external_id = ?", (namespace, external_id)
+        "SELECT id FROM main.memories WHERE namespace = ? AND external_id = ?", (namespace, name)
     ).fetchone()
     return row[0] if row else None
 
 
 def external_ids(connection: sqlite3.Connection, namespace: int, asked: Sequence[str]) -> dict[str, int]:
     """Of the external ids asked for, those that exist, with the memories that bear them."""
-    return dict(
-        connection.execute(
-            "SELECT external_id, id FROM memories WHERE namespace = ? "
-            "AND external_id IN (SELECT value FROM json_each(?))",
-            (namespace, json.dumps(asked)),
-        )
+    locks = locks_of(connection)
+    names = {locks.fixed("memories", "external_id", namespace, each): each for each in asked}
+    found = connection.execute(
+        "SELECT external_id, id FROM main.memories WHERE namespace = ? "
+        "AND external_id IN (SELECT value FROM json_each(?))",
+        (namespace, json.dumps(list(names))),
     )
+    return {names[name]: memory for name, memory in found}
 
 
 def unnamed(connection: sqlite3.Connection, namespace: int, pointer: bytes, *, until: int) -> list[tuple[Any, ...]]:
     """Id, speaker, session and time of the memories with a text and no external id, up to an id."""
     return connection.execute(
         "SELECT m.id, m.speaker, m.session, m.time FROM payloads p JOIN memories m ON m.payload = p.id "
-        "WHERE p.namespace = ? AND p.pointer = ? AND m.external_id IS NULL AND m.id <= ? ORDER BY m.id",
-        (namespace, pointer, until),
+        "WHERE p.id IN (SELECT id FROM main.payloads WHERE namespace = ? AND pointer = ?) "
+        "AND m.external_id IS NULL AND m.id <= ? ORDER BY m.id",
+        (namespace, locks_of(connection).fixed("payloads", "pointer", namespace, pointer), until),
     ).fetchall()
 
 
@@ -319,9 +357,11 @@ def scan(
 ) -> Iterator[tuple[Any, ...]]:
     """Memories with after < id ≤ until: id, text, speaker, session, time, surprise, tier, vector, encoder, tokens.
 
-    Those in quarantine are left out.
+    Those in quarantine are left out. Raises CorruptionError, naming the memory, for a text that was changed.
     """
-    return connection.execute(_SCAN, (namespace, after, until))
+    for *row, pointer in connection.execute(_SCAN, (namespace, after, until)):
+        _check_text(row[0], row[1], pointer)
+        yield tuple(row)
 
 
 def changes(connection: sqlite3.Connection, namespace: int, *, after: int) -> list[Change]:
@@ -361,12 +401,29 @@ def item_of(connection: sqlite3.Connection, memory: int, *, store: str) -> bytes
     return item_digest(*fields_of(connection, memory, store=store))
 
 
+def end_of(connection: sqlite3.Connection, namespace: int, memory: int) -> int | None:
+    """The moment (ms) at which a memory has ended that is still there; None if it has not."""
+    row = connection.execute(
+        "SELECT expires FROM memories WHERE id = ? AND namespace = ? AND expires <= now_ms()", (memory, namespace)
+    ).fetchone()
+    return row[0] if row else None
+
+
+def first_end(connection: sqlite3.Connection, ids: Iterable[int]) -> int | None:
+    """The moment (ms) at which the first of some memories ends; None if none of them does."""
+    row = connection.execute(
+        "SELECT min(expires) FROM memories WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(list(ids)),)
+    ).fetchone()
+    end: int | None = row[0]
+    return end
+
+
 def every_item(connection: sqlite3.Connection, *, store: str) -> Iterator[tuple[int, bytes]]:
     """The digest of every memory that can be read, by rising id."""
     named = dict(connection.execute("SELECT id, labels FROM namespaces"))
     for row in connection.execute(_EVERY_ITEM):
         if row[2] in named:
-            yield row[0], item_digest(row[1], (store, named[row[2]], *row[3:]))
+            yield row[0], item_digest(row[1], _fields(store, (named[row[2]], *row[3:])))
 
 
 def fields_of(connection: sqlite3.Connection, memory: int, *, store: str) -> tuple[bytes, tuple[Field, ...]]:
@@ -374,7 +431,21 @@ def fields_of(connection: sqlite3.Connection, memory: int, *, store: str) -> tup
     row = connection.execute(_ONE_ITEM, (memory,)).fetchone()
     if row is None:
         raise CorruptionError(f"memory {memory} has lost its text or namespace")
-    return row[0], (store, *row[1:])
+    return row[0], _fields(store, row[1:])
+
+
+def _fields(store: str, row: Sequence[Field]) -> tuple[Field, ...]:
+    """What a digest covers: an end is named only where there is one, so that older digests hold."""
+    *told, expires = row
+    return (store, *told) if expires is None else (store, *told, "expires", expires)
+
+
+def expired(connection: sqlite3.Connection, namespace: int, *, after: int = -(1 << 62), until: int) -> list[int]:
+    """The memories that end after one moment (ms) and by another, and are still there."""
+    rows = connection.execute(
+        "SELECT id FROM memories WHERE namespace = ? AND expires > ? AND expires <= ?", (namespace, after, until)
+    )
+    return [row[0] for row in rows]
 
 
 def _labels(labels: Sequence[str]) -> str:
@@ -397,6 +468,7 @@ def log_change(
 
 
 def _append(connection: sqlite3.Connection, entries: Sequence[tuple[Any, ...]], signer: Signer) -> None:
+    locks_of(connection).check_room(entries[-1][0] if entries else 0)
     connection.executemany("INSERT INTO log VALUES (?,?,?,?,?,?,?)", entries)
     tags = [(row[0], signer.tag(row[-1])) for row in entries] if signer.keys else []
     connection.executemany("INSERT INTO tags VALUES (?, ?)", tags)
@@ -409,29 +481,27 @@ def _entry(head: bytes, entry: Entry, item: bytes) -> tuple[bytes, tuple[Any, ..
 
 def _payload(connection: sqlite3.Connection, namespace: int, memory: NewMemory) -> tuple[int, StoredPayload]:
     """The payload of a text, made if it is new, and what it holds."""
-    offered = StoredPayload(memory.vector, memory.tokens, memory.encoder)
+    offered, locks = StoredPayload(memory.vector, memory.tokens, memory.encoder), locks_of(connection)
+    row = (locks.next_payload(), namespace, memory.pointer, memory.variant, memory.text, *offered)
     made = connection.execute(
-        "INSERT INTO payloads (namespace, pointer, variant, text, vector, tokens, encoder) VALUES (?,?,?,?,?,?,?) "
-        "ON CONFLICT DO NOTHING RETURNING id",
-        (namespace, memory.pointer, memory.variant, memory.text, *offered),
+        "INSERT INTO main.payloads VALUES (?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING RETURNING id",
+        locks.row("payloads", _PAYLOAD, row),
     ).fetchone()
     if made:
         return made[0], offered
-    row = connection.execute(
-        "SELECT id, vector, tokens, encoder FROM payloads WHERE namespace = ? AND pointer = ? AND variant = ?",
-        (namespace, memory.pointer, memory.variant),
-    ).fetchone()
-    return row[0], StoredPayload(*row[1:])
+    number = _payload_number(connection, namespace, memory.pointer, memory.variant)
+    found = connection.execute("SELECT vector, tokens, encoder FROM payloads WHERE id = ?", (number,)).fetchone()
+    return int(number or 0), StoredPayload(*found)
 
 
 def _item(store: str, labels: str, memory: NewMemory, payload: StoredPayload) -> bytes:
     """As `item_of`, of a memory that is being written."""
     content = (memory.text, memory.pointer, memory.variant, *payload)
-    return item_digest(memory.salt, (store, labels, *content, *_event(memory)))
+    return item_digest(memory.salt, _fields(store, (labels, *content, *_event(memory), memory.expires)))
 
 
 def _row(seq: int, namespace: int, payload: int, memory: NewMemory) -> tuple[Any, ...]:
-    return (seq, namespace, payload, *_event(memory), memory.salt)
+    return (seq, namespace, payload, *_event(memory), memory.salt, memory.expires)
 
 
 def _event(memory: NewMemory) -> tuple[Any, ...]:
@@ -451,10 +521,14 @@ def _event(memory: NewMemory) -> tuple[Any, ...]:
     )
 
 
+def _check_text(memory: int, text: object, pointer: bytes) -> None:
+    if not isinstance(text, str) or sha256(text.encode()).digest() != pointer:
+        raise CorruptionError(f"memory {memory} is damaged: its text is not the one that was remembered")
+
+
 def _record(row: Sequence[Any], accessed: int | None) -> Record:
+    _check_text(row[0], row[1], row[10])
     try:
-        if sha256(row[1].encode()).digest() != row[10]:
-            raise ValueError("its text is not the one that was remembered")
         return Record(
             id=row[0],
             text=row[1],
@@ -471,6 +545,7 @@ def _record(row: Sequence[Any], accessed: int | None) -> Record:
             source=row[12],
             trust=row[13],
             surprise=row[14],
+            expires=None if row[15] is None else from_millis(row[15]),
         )
     except (ValueError, OverflowError, TypeError, AttributeError) as error:
         raise CorruptionError(f"memory {row[0]} is damaged: {error}") from error
@@ -482,10 +557,8 @@ def payload_vectors(
     """What is stored for texts that the namespace already holds, by pointer; caller's vectors are left out."""
     found = {}
     for pointer in pointers:
-        row = connection.execute(
-            "SELECT vector, tokens, encoder FROM payloads WHERE namespace = ? AND pointer = ? AND variant = x''",
-            (namespace, pointer),
-        ).fetchone()
+        number = _payload_number(connection, namespace, pointer, b"")
+        row = connection.execute("SELECT vector, tokens, encoder FROM payloads WHERE id = ?", (number,)).fetchone()
         if row:
             found[pointer] = StoredPayload(*row)
     return found
@@ -531,7 +604,7 @@ def tier_counts(connection: sqlite3.Connection, namespace: int) -> dict[str, int
     """How many memories each tier holds, those in quarantine left out."""
     return dict(
         connection.execute(
-            "SELECT tier, count(*) FROM memories WHERE namespace = ? "
+            "SELECT tier, count(*) FROM memories WHERE namespace = ? AND (expires IS NULL OR expires > now_ms()) "
             "AND id NOT IN (SELECT memory FROM quarantine) GROUP BY tier",
             (namespace,),
         )

@@ -186,6 +186,13 @@ CREATE TABLE pruned (
 CREATE INDEX pruned_by_memory ON pruned (memory);
 """
 
+# When memories end (ms), and the wrapped keys of an encrypted store, by namespace; 0 is the store's own.
+_M009_PRIVACY = """
+ALTER TABLE memories ADD COLUMN expires INTEGER;
+CREATE INDEX memories_by_expiry ON memories (namespace, expires) WHERE expires IS NOT NULL;
+CREATE TABLE vault (namespace INTEGER PRIMARY KEY, wrapped BLOB NOT NULL) STRICT;
+"""
+
 _STEPS = (
     _M001_TABLES,
     _M002_LINKS,
@@ -195,6 +202,7 @@ _STEPS = (
     _M006_TITANS,
     _M007_FABRIC,
     _M008_SLEEP,
+    _M009_PRIVACY,
 )
 FORMAT = len(_STEPS)
 

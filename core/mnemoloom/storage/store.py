@@ -22,6 +22,7 @@ from threading import Condition, Lock, RLock
 from typing import NamedTuple, TypeVar
 from urllib.parse import quote
 
+from mnemoloom.clock import Clock, SystemClock
 from mnemoloom.config import Durability
 from mnemoloom.errors import (
     ConfigError,
@@ -35,6 +36,7 @@ from mnemoloom.errors import (
 from mnemoloom.storage.failures import translated
 from mnemoloom.storage.lock import WriterLock
 from mnemoloom.storage.migrations import FORMAT, check_format, migrate
+from mnemoloom.storage.vault import StoreConnection, Vault
 
 __all__ = ["Store", "folder_bytes"]
 
@@ -72,9 +74,17 @@ class Store:
     """
 
     def __init__(
-        self, folder: Path | None, *, read_only: bool, durability: Durability, lock: WriterLock | None
+        self,
+        folder: Path | None,
+        *,
+        read_only: bool,
+        durability: Durability,
+        lock: WriterLock | None,
+        clock: Clock,
     ) -> None:
         self.folder = folder
+        self._clock = clock
+        self._vault: Vault | None = None
         self.read_only = read_only
         self.where = str(folder / "store.db") if folder else ":memory:"
         self._pid = os.getpid()
@@ -91,18 +101,25 @@ class Store:
         self._idle: LifoQueue[sqlite3.Connection] = LifoQueue()
         with translated(self.where):
             self._connection = self._connect()
-            if read_only:
-                taken = check_format(self._connection, where=self.where)
-                if not taken:
-                    raise NotAStoreError(f"{self.where} is empty; opening it for writing makes a store of it")
-                if taken < FORMAT:
-                    raise FormatError(f"{self.where} has format {taken}; opening it for writing makes it {FORMAT}")
-            else:
-                self._prepare(durability)
+            try:
+                self._check_or_prepare(durability)
+            except BaseException:
+                self._connection.close()  # else a transaction that failed would hold the database
+                raise
 
     @classmethod
-    def open(cls, path: str | Path, *, read_only: bool, durability: Durability, lock_timeout: float) -> Store:
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        read_only: bool,
+        durability: Durability,
+        lock_timeout: float,
+        clock: Clock | None = None,
+    ) -> Store:
         """Open the store in folder `path`, or make one; ":memory:" lives and dies with the handle.
+
+        `clock` says when memories end; by default it is the computer's.
 
         Raises
         ------
@@ -113,21 +130,22 @@ class Store:
         """
         if not (isinstance(lock_timeout, (int, float)) and 0 <= lock_timeout < float("inf")):
             raise ConfigError(f"lock_timeout must be a number of seconds, at least 0; got {lock_timeout!r}")
+        clock = clock or SystemClock()
         if str(path) == ":memory:":
             if read_only:
                 raise ConfigError("a store in memory is new and cannot be opened with read_only=True")
-            return cls(None, read_only=False, durability=durability, lock=None)
+            return cls(None, read_only=False, durability=durability, lock=None, clock=clock)
         folder = Path(os.path.abspath(path))  # it stays where it is when the process changes its directory
         _check_folder(folder, read_only=read_only)
         if read_only:
-            return cls(folder, read_only=True, durability=durability, lock=None)
+            return cls(folder, read_only=True, durability=durability, lock=None, clock=clock)
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise StorageFailure(f"the folder {folder} cannot be made: {error}") from error
         lock = WriterLock(folder, timeout=lock_timeout)
         try:
-            return cls(folder, read_only=False, durability=durability, lock=lock)
+            return cls(folder, read_only=False, durability=durability, lock=lock, clock=clock)
         except BaseException:
             lock.release()
             raise
@@ -143,7 +161,8 @@ class Store:
 
     @property
     def cache_folder(self) -> Path | None:
-        return self.folder / "cache" if self.folder else None
+        """Where what is derived may be written; None for a store in memory, and for an encrypted one."""
+        return self.folder / "cache" if self.folder and self._vault is None else None
 
     def transact(
         self, work: Callable[[sqlite3.Connection], T], *, publish: Callable[[T], None], abandon: Callable[[], None]
@@ -259,11 +278,45 @@ class Store:
         only = self.read_only if read_only is None else read_only
         target = f"file:{quote(str(self.folder / 'store.db'))}?mode={'ro' if only else 'rwc'}" if self.folder else ""
         connection = sqlite3.connect(
-            target or ":memory:", uri=bool(target), isolation_level=None, check_same_thread=False
+            target or ":memory:",
+            uri=bool(target),
+            isolation_level=None,
+            check_same_thread=False,
+            factory=StoreConnection,
         )
         for pragma in _PRAGMAS:
             connection.execute(pragma)
+        connection.create_function("now_ms", 0, self._now)  # so that no statement can show what has ended
+        if self._vault is not None:
+            self._vault.bind(connection)
         return connection
+
+    def unlock(self, vault: Vault) -> None:
+        """Read and write through the vault of an encrypted store from now on; before anybody else uses this."""
+        with self._work:
+            self._vault = vault
+            vault.bind(self._connection)
+            with suppress(Empty):
+                while True:
+                    self._idle.get_nowait().close()
+
+    @property
+    def vault(self) -> Vault | None:
+        """The keys of an encrypted store."""
+        return self._vault
+
+    def _now(self) -> int:
+        return round(self._clock.now() * 1000)
+
+    def _check_or_prepare(self, durability: Durability) -> None:
+        if not self.read_only:
+            self._prepare(durability)
+            return
+        taken = check_format(self._connection, where=self.where)
+        if not taken:
+            raise NotAStoreError(f"{self.where} is empty; opening it for writing makes a store of it")
+        if taken < FORMAT:
+            raise FormatError(f"{self.where} has format {taken}; opening it for writing makes it {FORMAT}")
 
     def _prepare(self, durability: Durability) -> None:
         if not check_format(self._connection, where=self.where):

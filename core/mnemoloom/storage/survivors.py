@@ -40,8 +40,8 @@ def survivors(connection: sqlite3.Connection, namespace: int, *, store: str) -> 
             items[memory] = item
     # the table may be readable where an index is not, and the other way round
     for statement in (
-        "SELECT id FROM memories NOT INDEXED WHERE namespace = ?",
-        "SELECT id FROM memories INDEXED BY memories_of_namespace WHERE namespace = ?",
+        "SELECT id FROM main.memories NOT INDEXED WHERE namespace = ?",
+        "SELECT id FROM main.memories INDEXED BY memories_of_namespace WHERE namespace = ?",
     ):
         for (memory,) in _readable(connection, statement, namespace):
             items.setdefault(memory, None)

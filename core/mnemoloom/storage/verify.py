@@ -24,6 +24,10 @@ _LOG = """
 SELECT l.seq, l.op, l.namespace, l.memory, l.time, l.item, l.entry, t.tag
 FROM log l LEFT JOIN tags t ON t.seq = l.seq ORDER BY l.seq
 """
+_UNSIGNED_LOG = "SELECT seq, op, namespace, memory, time, item, entry, NULL FROM log ORDER BY seq"
+
+
+_TAG_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,13 +64,19 @@ def verify_store(
     store: str,
     keys: Iterable[bytes] = (),
     seal: Seal | None = None,
+    closed: bool = False,
 ) -> VerifyReport:
-    """Check database pages, the chain of the log, its signatures as far as keys are given, and every memory."""
+    """Check database pages, the chain of the log, its signatures as far as keys are given, and every memory.
+
+    closed: the store is encrypted and its key is not at hand, and memories are only counted.
+    """
     chain = _Chain(store, {key_mark(key, store): key for key in keys}, seal)
     pages = _pages(connection)
-    chain.follow(connection.execute(_LOG))
+    signed = connection.execute("SELECT EXISTS (SELECT 1 FROM tags)").fetchone()[0]
+    chain.follow(connection.execute(_LOG if signed else _UNSIGNED_LOG))
     chain.end(connection)
-    broken, wrong = chain.broken, _wrong_memories(connection, chain.items, store)
+    broken = chain.broken
+    wrong = _strange_memories(connection, chain.items) if closed else _wrong_memories(connection, chain.items, store)
     problem = (
         pages
         or (broken.problem if broken else None)
@@ -112,21 +122,20 @@ class _Chain:
     def follow(self, rows: Iterable[tuple[Any, ...]]) -> None:
         """Take the entries in order, each with the digests stored for it."""
         head, seq, items = self.head, self.seq, self.items
-        ordinary = self._seal is None and not self._keys  # then only rekey entries and tags need a closer look
-        for row in rows:
-            item, stored = row[5], row[6]
-            if row[0] != seq + 1:
+        sealed = None if self._seal is None else self._seal.seq
+        for number, op, namespace, memory, time, item, stored, tag in rows:
+            if number != seq + 1:
                 self._break(seq + 1, f"log entry {seq + 1} is missing")
-            seq = row[0]
-            if entry_digest(head, row[:5], item) != stored:
+            seq, entry = number, (number, op, namespace, memory, time)
+            if entry_digest(head, entry, item) != stored:
                 self._break(seq, f"log entry {seq} does not follow from the one before it")
             head = stored
-            if not ordinary or row[7] is not None or self.mark is not None or row[1] == REKEY:
-                self._examine(Entry(*row[:5]), item, stored, row[7])
-            if row[1] == "remember":
-                items[row[3]] = item
+            if seq == sealed or op == REKEY or not self._is_signed_as_must_be(stored, tag):
+                self._examine(Entry(*entry), item, stored, tag)
+            if op == "remember":
+                items[memory] = item
             else:
-                self._take(row[1], row[3], item)
+                self._take(op, memory, item)
         self.head, self.seq = head, seq
 
     def _take(self, op: str, memory: int, item: bytes) -> None:
@@ -140,6 +149,15 @@ class _Chain:
             if op in (ISOLATE, RELEASE):
                 (self.isolated.add if op == ISOLATE else self.isolated.discard)(memory)
             self.items[memory] = item
+
+    def _is_signed_as_must_be(self, stored: bytes, tag: bytes | None) -> bool:
+        """Of an ordinary entry: with the key in use as far as it is known, or not at all where none is."""
+        if self.mark is None:
+            return tag is None
+        key = self._keys.get(self.mark)
+        if tag is None or key is None:
+            return tag is not None and len(tag) == _TAG_BYTES
+        return hmac.compare_digest(tag, entry_tag(key, self._store, stored))
 
     def _examine(self, entry: Entry, item: bytes, stored: bytes, tag: bytes | None) -> None:
         """Check signatures and the seal at an entry, and take note of a new key."""
@@ -166,13 +184,13 @@ class _Chain:
 
     def _check_tag(self, entry: Entry, item: bytes, stored: bytes, tag: bytes | None) -> None:
         marks = [mark for mark in (self.mark, item if entry.op == REKEY else None) if mark is not None]
-        if len(tag or b"") != 32 * len(marks):
+        if len(tag or b"") != _TAG_BYTES * len(marks):
             state = "is signed, though no key was in use" if not marks else "is not signed as it must be"
             self._break(entry.seq, f"log entry {entry.seq} {state}")
             return
         for i, mark in enumerate(marks):
             key = self._keys.get(mark)
-            found = (tag or b"")[32 * i : 32 * (i + 1)]
+            found = (tag or b"")[_TAG_BYTES * i : _TAG_BYTES * (i + 1)]
             if key is not None and not hmac.compare_digest(found, entry_tag(key, self._store, stored)):
                 self._break(entry.seq, f"log entry {entry.seq} was not signed with key {key_id_of(mark)}")
 
@@ -197,6 +215,8 @@ class _Chain:
 
 def _wrong_memories(connection: sqlite3.Connection, items: dict[int, bytes], store: str) -> dict[int, str]:
     """What is wrong with which memory, by rising id."""
+    if _all_as_logged(connection, items, store):
+        return {}
     wrong, found = {}, set()
     for memory, item in _present_items(connection, items, store):
         found.add(memory)
@@ -205,12 +225,21 @@ def _wrong_memories(connection: sqlite3.Connection, items: dict[int, bytes], sto
         elif items.get(memory) != item:
             wrong[memory] = f"memory {memory} is not {'what was logged' if memory in items else 'in the log'}"
     if found != items.keys():
-        living = {row[0] for row in connection.execute("SELECT id FROM memories NOT INDEXED")}
+        living = {row[0] for row in connection.execute("SELECT id FROM main.memories NOT INDEXED")}
         for memory in (items.keys() | living) - found:
             wrong[memory] = f"memory {memory} is in the log, but gone"
             if memory in living:
                 wrong[memory] = f"memory {memory} has lost its text or namespace"
     return dict(sorted(wrong.items()))
+
+
+def _strange_memories(connection: sqlite3.Connection, items: dict[int, bytes]) -> dict[int, str]:
+    """Memories that are not in the log, or in the log alone, by rising id."""
+    living = {row[0] for row in connection.execute("SELECT id FROM main.memories NOT INDEXED")}
+    return {
+        memory: f"memory {memory} is {'not in the log' if memory in living else 'in the log, but gone'}"
+        for memory in sorted(living ^ items.keys())
+    }
 
 
 def _standing(connection: sqlite3.Connection, chain: _Chain) -> str | None:
@@ -227,6 +256,22 @@ def _standing(connection: sqlite3.Connection, chain: _Chain) -> str | None:
         state = "is not in the log" if (memory, origin) in found else "was taken away"
         return f"the link from memory {memory} to its origin {origin} {state}"
     return None
+
+
+def _all_as_logged(connection: sqlite3.Connection, items: dict[int, bytes], store: str) -> bool:
+    """Whether the database holds the memories that the log tells of, and no others; looks no further than it must."""
+    count = 0
+    try:
+        for memory, item in every_item(connection, store=store):
+            if items.get(memory) != item:
+                return False
+            count += 1
+        (living,) = connection.execute("SELECT count(*) FROM memories NOT INDEXED").fetchone()
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        if not tells_damage(error):
+            raise
+        return False
+    return count == len(items) == int(living)
 
 
 def _present_items(

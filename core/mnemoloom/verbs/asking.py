@@ -202,14 +202,14 @@ class AskingVerbs(Handle):
         ------
         EmbedderError: no encoder, and no vector. TextError, VectorError, FilterError, ValidationError.
         """
-        limits = self._opened.config.limits
+        config = self._opened.config
         if (query is None) == (vector is None):
             raise ValidationError("nearest takes a query or a vector, one of them")
         if k is not None:
             check_count(k, "k", low=1)
         trusted = None if min_trust is None else trusted_at_least(min_trust)
         condition = conjoin(parse_filter(where), common(trust=trusted))
-        text = None if query is None else check_text(query, limits=limits, name="query")
+        text = None if query is None else check_text(query, config=config, name="query")
         request = Request(
             query=text or "",
             k=1,
@@ -267,13 +267,13 @@ class AskingVerbs(Handle):
         expand: int = 0,
         **settled: Any,  # noqa: ANN401 - what needs no checking: the fields of Request
     ) -> Request:
-        limits = self._opened.config.limits
-        check_count(k, "k", low=1, high=limits.k)
-        check_count(expand, "expand", low=0, high=limits.k)
+        config = self._opened.config
+        check_count(k, "k", low=1, high=config.limits.k)
+        check_count(expand, "expand", low=0, high=config.limits.k)
         trusted = None if min_trust is None else trusted_at_least(min_trust)
         condition = conjoin(parse_filter(where), condition, common(trust=trusted))
         return Request(
-            query=check_text(query, limits=limits, name="query"),
+            query=check_text(query, config=config, name="query"),
             k=k,
             condition=condition,
             topics=None if topic is None else check_topics(topic),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -50,6 +51,7 @@ class IngestingVerbs(WritingVerbs, AskingVerbs):
         tier: Tier | None = None,
         pinned: bool = False,
         derived_from: Sequence[Key] = (),
+        ttl: float | timedelta | None = None,
         where: Where | None = None,
         expand: int = 0,
         min_confidence: Confidence | None = None,
@@ -77,9 +79,10 @@ class IngestingVerbs(WritingVerbs, AskingVerbs):
             tier=tier,
             pinned=pinned,
             derived_from=derived_from,
+            ttl=ttl,
         )
         self._opened.store.check_usable(writing=True)
-        check_draft(draft, limits=self._opened.config.limits, now=self._opened.now())
+        check_draft(draft, config=self._opened.config, now=self._opened.now())
         result = self.recall(
             text,
             k,
@@ -112,7 +115,8 @@ class IngestingVerbs(WritingVerbs, AskingVerbs):
 
     def _checked(self, draft: Draft | Mapping[str, Any] | str) -> Draft:
         self._opened.store.check_usable(writing=True)
-        return settled(check_draft(draft, limits=self._opened.config.limits, now=self._opened.now()))
+        now = self._opened.now()
+        return settled(check_draft(draft, config=self._opened.config, now=now), now=now)
 
     def _storing(self, drafts: Sequence[Draft]) -> asyncio.Future[list[int]]:
         self._opened.store.check_usable(writing=True)

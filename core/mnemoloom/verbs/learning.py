@@ -47,9 +47,8 @@ class LearningVerbs(Handle):
         self._opened.store.check_usable(writing=True)
         keys = [each.id if isinstance(each, Hit) else each for each in named]
         ids = list(dict.fromkeys(self._ids(keys, missing="refuse")))
-        limits = self._opened.config.limits
         request = Request(
-            query=check_text(query, limits=limits, name="query"),
+            query=check_text(query, config=self._opened.config, name="query"),
             k=1,
             asker=asker,
             vector=None if vector is None else raw_row(vector),

@@ -49,6 +49,7 @@ class SleepingVerbs(KeepingVerbs):
         if not isinstance(policy, SleepConfig):
             raise ConfigError(f"policy must be a SleepConfig; got {policy!r}")
         if not plan_only:
+            self._writer.purge(now=self._opened.now())
             self._writer.flush_noted()
         report = self._cycle().sleep(policy, now=self._opened.now(), plan_only=plan_only, progress=progress)
         if policy.relearn and not plan_only and self._opened.facts().projection is not None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
-from mnemoloom.drafts import check_draft, check_text, check_tier
+from mnemoloom.drafts import check_draft, check_name, check_tier
 from mnemoloom.errors import ValidationError
 from mnemoloom.filters import parse_filter
 from mnemoloom.records import Draft, Erased, Tier
@@ -32,6 +33,7 @@ class WritingVerbs(Handle):
         trust: str = "user",
         tier: Tier | None = None,
         pinned: bool = False,
+        ttl: float | timedelta | None = None,
         derived_from: Sequence[Key] = (),
     ) -> int:
         """Remember one text; its id. What it returns for is on disk. `Draft` says what the arguments mean.
@@ -56,6 +58,7 @@ class WritingVerbs(Handle):
             trust=trust,
             tier=tier,
             pinned=pinned,
+            ttl=ttl,
             derived_from=derived_from,
         )
         return self.remember_many([draft])[0]
@@ -83,11 +86,11 @@ class WritingVerbs(Handle):
         if existing not in ("replace", "skip"):
             raise ValidationError(f"existing must be 'replace' or 'skip'; got {existing!r}")
         if idem_key is not None:
-            check_text(idem_key, limits=self._opened.config.limits, name="idem_key")
+            check_name(idem_key, limits=self._opened.config.limits, name="idem_key")
         if isinstance(drafts, (str, Mapping)):
             raise ValidationError("remember_many takes a list of drafts; use remember for one")
-        now, limits = self._opened.now(), self._opened.config.limits
-        checked = [check_draft(draft, limits=limits, now=now) for draft in drafts]
+        now, config = self._opened.now(), self._opened.config
+        checked = [check_draft(draft, config=config, now=now) for draft in drafts]
         if not checked:
             self._opened.store.check_usable(writing=True)
             return []

@@ -12,6 +12,7 @@ from uuid import uuid4
 from langgraph.store.base import PutOp
 
 from mnemoloom import Draft, Memory, Tier, where
+from mnemoloom.config import Config
 from mnemoloom.drafts import check_draft
 from mnemoloom.errors import ReadOnlyError
 from mnemoloom.filters import conjoin
@@ -65,7 +66,7 @@ class Writer:
             changes = [self._change(labels, wanted, now) for labels, wanted in latest.items()]
             for change in changes:
                 for draft in change.drafts:
-                    check_draft(draft, limits=self._memory.limits, now=0)
+                    check_draft(draft, config=Config(limits=self._memory.limits), now=0)
             for change in changes:
                 if change.drafts:
                     change.handle.remember_many(change.drafts, encode=_is_indexed(change.drafts))

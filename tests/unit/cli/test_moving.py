@@ -41,6 +41,7 @@ def test_known_ids_are_refused_unless_told_otherwise(ask, run, filled, tmp_path)
         "skipped": 2,
         "vectors": 0,
         "encoder": None,
+        "links": 0,
     }
     assert ask("import", bundle, "--existing", "replace")["replaced"] == 2
 

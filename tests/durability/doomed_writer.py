@@ -1,4 +1,4 @@
-"""A writer that will be killed; test_durability.py starts it as `python doomed_writer.py FOLDER`.
+"""A writer that will be killed; test_kills.py starts it as `python doomed_writer.py FOLDER`.
 
 It says "ready", waits for a line with a round number, says "open", and then writes until it dies. A line
 says what a call is about to do ("forgetting 3-17") or, once the call has returned, what it did: "remembered

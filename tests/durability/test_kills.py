@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from durability.tiers import tier
 from mnemoloom import Memory
 from mnemoloom.embedders import HashingEmbedder
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 SCRIPT = Path(__file__).with_name("doomed_writer.py")
 WRITER = runpy.run_path(str(SCRIPT))
-KILLS = 40
+ROUNDS = 40  # kills of one store
 
 
 @dataclass
@@ -100,11 +101,24 @@ def harm_caches(folder: Path, chance: random.Random) -> None:
             path.write_bytes(data)
 
 
-def test_what_was_acknowledged_survives_forty_kills_at_random_moments(folder: Path, start_python: StartPython) -> None:
+@tier(quick=40, torture=1000)
+def test_what_was_acknowledged_survives_kills_at_random_moments(
+    folder: Path, start_python: StartPython, size: int
+) -> None:
     chance = random.Random(20261120)
+    kept = 0
+    for first in range(0, size, ROUNDS):  # a store that has grown large takes long to check
+        kept += survive(folder / str(first), start_python, range(first, min(size, first + ROUNDS)), chance)
+    assert kept > size, "the kills came too early to show anything"
+    print(f"{size} kills, {kept} acknowledged memories, 0 lost")
+
+
+def survive(folder: Path, start_python: StartPython, turns: range, chance: random.Random) -> int:
+    """Kill one writer of a store after the other; how many memories were acknowledged and are there."""
     promises = Promises()
+    folder.parent.mkdir(exist_ok=True)
     writer = start_python(SCRIPT, folder)
-    for turn in range(KILLS):
+    for turn in turns:
         successor = start_python(SCRIPT, folder)  # it starts up while this writer works
         # most kills come while it writes, some while it makes or opens the store
         said = kill_at_work(writer, turn=turn, delay=chance.uniform(0.0, 0.3), opened=turn % 8 != 0)
@@ -112,7 +126,8 @@ def test_what_was_acknowledged_survives_forty_kills_at_random_moments(folder: Pa
         check(folder, promises, fresh, chance)
         harm_caches(folder, chance)
         writer = successor
-    assert len(promises.kept) > KILLS, "the kills came too early to show anything"
+    writer.kill()
+    return len(promises.kept)
 
 
 def test_a_store_whose_making_was_killed_can_be_opened(tmp_path: Path, start_python: StartPython) -> None:
