@@ -283,8 +283,17 @@ def test_a_failed_call_leaves_either_kind_of_store_as_it_was(either: Memory) -> 
 
 
 def test_a_store_of_the_first_format_is_brought_up_to_date_by_a_writer_alone(small: Path) -> None:
-    sleep = ("TABLE pruned", "TABLE merged", "TABLE sleep_topics", "TABLE sleep_moves", "TABLE sleeps")
     for later in (
+        "INDEX memories_by_expiry",
+        "TABLE vault",
+        "TABLE pruned",
+        "TABLE merged",
+        "TABLE sleep_topics",
+        "TABLE sleep_moves",
+        "TABLE sleeps",
+        "TABLE topics",
+        "TABLE sortings",
+        "TABLE feedback",
         "TABLE quarantine",
         "TABLE calls",
         "TABLE gated",
@@ -293,12 +302,10 @@ def test_a_store_of_the_first_format_is_brought_up_to_date_by_a_writer_alone(sma
         "TABLE tags",
         "TABLE taken",
         "INDEX log_rekeys",
-        *sleep,
     ):
         altered(small, f"DROP {later}")
-    for later in ("TABLE topics", "TABLE sortings", "TABLE feedback"):
-        altered(small, f"DROP {later}")
     altered(small, "ALTER TABLE usage DROP COLUMN active")
+    altered(small, "ALTER TABLE memories DROP COLUMN expires")
     altered(small, "PRAGMA user_version = 1")
     with pytest.raises(FormatError, match="format 1; opening it for writing"):
         Memory.open(small, read_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mnemoloom.errors import ConfigError, ValidationError
@@ -14,6 +14,7 @@ DAY = 86_400.0
 STEPS = st.lists(st.tuples(st.lists(st.integers(0, 4), max_size=4), st.floats(0, 30)), max_size=12)
 
 
+@settings(deadline=None)
 @given(STEPS, st.floats(0.0, 1.0))
 def test_the_prior_is_bounded_by_its_weight_and_never_negative(
     steps: list[tuple[list[int], float]], weight: float
@@ -27,6 +28,7 @@ def test_the_prior_is_bounded_by_its_weight_and_never_negative(
     assert (added <= weight).all()
 
 
+@settings(deadline=None)
 @given(STEPS)
 def test_using_some_memories_changes_no_other(steps: list[tuple[list[int], float]]) -> None:
     activation, now = use(Activation.resting(5), [0, 1, 2, 3, 4], now=0.0), 0.0
