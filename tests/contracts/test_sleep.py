@@ -432,6 +432,18 @@ def test_a_reader_beside_sees_the_sleep_and_its_undoing_and_may_plan_but_not_sle
     assert answers(reader) == before
 
 
+def test_an_encrypted_store_sleeps_and_shrinks(folder: Path, clock: ManualClock, hashing: HashingEmbedder) -> None:
+    with Memory.open(folder, embedder=hashing, clock=clock, encryption_key=b"k" * 32) as memory:
+        memory.remember_many([*talk(), *({"text": f"Note {i} about boats.", "speaker": "Cy"} for i in range(300))])
+        report = memory.sleep(policy=DULL)
+        assert report.counts()["merged"] > 2
+        memory.forget_many(range(61, 361))
+        shrunk = memory.sleep(policy=DULL)
+        assert (shrunk.not_compacted, shrunk.pending_checkpoint) == (None, False)
+        assert shrunk.after.bytes < 0.7 * report.after.bytes
+        assert memory.verify().ok
+
+
 @pytest.mark.parametrize("old", [False, True])
 def test_files_shrink_after_forgetting_and_a_reader_of_the_older_state_is_waited_for(
     folder: Path, clock: ManualClock, old: bool

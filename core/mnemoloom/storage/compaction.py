@@ -32,16 +32,17 @@ def compact(store: Store) -> bool:
     once.
     Raises StorageFailure: the disk is full, and nothing has changed.
     """
+    if store.folder is None:
+        return True
     with store.settled() as connection:
         free, pages, size, mode = (_number(connection, pragma) for pragma in _PRAGMAS)
         if free >= max(_WORTH_PAGES, _WORTH_SHARE * pages):
             small = pages * size <= _REWRITE_BYTES
             if mode != _INCREMENTAL or (free >= _REWRITE_SHARE * pages and small):
-                connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-                connection.execute("VACUUM")
+                store.rewrite()
             else:
                 connection.executescript("PRAGMA incremental_vacuum")  # execute would stop after the first page
-    return store.folder is None or store.checkpoint(patient=False)
+    return store.checkpoint(patient=False)
 
 
 def _number(connection: sqlite3.Connection, pragma: str) -> int:

@@ -230,6 +230,18 @@ class Store:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
 
+    def rewrite(self) -> None:
+        """Write the database anew without its empty pages; from then on it can shrink page by page."""
+        with self.settled() as connection:
+            # VACUUM reads names, and an encrypted store is used through views of the same names
+            bare = connection if self.folder is None else self._connect(bare=True)
+            try:
+                bare.execute("PRAGMA auto_vacuum = INCREMENTAL")
+                bare.execute("VACUUM")
+            finally:
+                if bare is not connection:
+                    bare.close()
+
     def checkpoint(self, *, patient: bool = True) -> bool:
         """Move the write-ahead log into the database; False while a reader holds it back.
 
@@ -274,7 +286,7 @@ class Store:
             if self._lock:
                 self._lock.release()
 
-    def _connect(self, *, read_only: bool | None = None) -> sqlite3.Connection:
+    def _connect(self, *, read_only: bool | None = None, bare: bool = False) -> sqlite3.Connection:
         only = self.read_only if read_only is None else read_only
         target = f"file:{quote(str(self.folder / 'store.db'))}?mode={'ro' if only else 'rwc'}" if self.folder else ""
         connection = sqlite3.connect(
@@ -287,7 +299,7 @@ class Store:
         for pragma in _PRAGMAS:
             connection.execute(pragma)
         connection.create_function("now_ms", 0, self._now)  # so that no statement can show what has ended
-        if self._vault is not None:
+        if self._vault is not None and not bare:
             self._vault.bind(connection)
         return connection
 
