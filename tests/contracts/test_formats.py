@@ -124,16 +124,6 @@ def test_a_truncated_database_is_found_by_verify_or_raises_corruption(small: Pat
         assert_detected_or_unchanged(small, hashing, want=None)
 
 
-def test_a_flipped_bit_of_the_database_is_detected_or_harmless(small: Path, hashing: HashingEmbedder) -> None:
-    want = exported(small, hashing)
-    data, chance = (small / "store.db").read_bytes(), random.Random(3)
-    for _ in range(150):
-        damaged = bytearray(data)
-        damaged[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
-        (small / "store.db").write_bytes(damaged)
-        assert_detected_or_unchanged(small, hashing, want=want)
-
-
 def exported(folder: Path, embedder: HashingEmbedder) -> list[object]:
     """Everything a reader gives of a store."""
     with Memory.open(folder, read_only=True, embedder=embedder) as memory:

@@ -122,6 +122,10 @@ class _Connection:
         with _as_sqlite3():
             return _Cursor(self._real.executemany(statement, rows))
 
+    def create_function(self, name: str, narg: int, func: Callable[..., Any], *, deterministic: bool = False) -> None:
+        with _as_sqlite3():
+            self._real.create_scalar_function(name, func, narg, deterministic=deterministic)
+
     def close(self) -> None:
         with suppress(apsw.Error):  # sqlite3 says nothing of what fails while a connection closes
             self._real.close()

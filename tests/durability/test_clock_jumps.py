@@ -24,7 +24,7 @@ class JumpingClock:
         return self.seconds
 
 
-@tier(quick=60, torture=3000)
+@tier(quick=30, torture=3000)
 def test_a_clock_that_jumps_back_and_forth_disturbs_nothing(quick_disk: Path, size: int) -> None:
     chance = random.Random(size)
     clock = JumpingClock()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
+import re
 import runpy
 import shutil
+import sqlite3
 from collections import Counter
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +19,7 @@ import pytest
 from durability.tiers import tier
 from mnemoloom import Memory, Tier
 from mnemoloom.embedders import HashingEmbedder
+from mnemoloom.errors import LoomError
 
 if TYPE_CHECKING:
     from conftest import StartPython
@@ -93,3 +98,69 @@ def test_no_damage_of_any_file_is_silent_or_untyped_or_ends_the_process(
     assert worse == []
     assert outcomes["store.db detected"] > size // 20
     assert outcomes["store.db-wal detected"] > size // 20
+
+
+_TYPED = {
+    "meta": ("value",),
+    "namespaces": ("labels",),
+    "payloads": ("namespace", "pointer", "variant", "text", "vector", "tokens", "encoder"),
+    "memories": (
+        *("namespace", "payload", "external_id", "speaker", "session", "time", "metadata", "tier", "pinned"),
+        *("created", "source", "trust", "surprise", "salt"),
+    ),
+    "log": ("op", "namespace", "memory", "time", "item", "entry"),
+    "tags": ("tag",),
+}
+
+
+def _plant(folder: Path, table: str, column: str, value: object) -> None:
+    """Put a value of any type into a column, as a damaged page may read: the rules of the table are lifted for it."""
+    with closing(sqlite3.connect(folder / "store.db", isolation_level=None)) as connection:
+        (sql,) = connection.execute("SELECT sql FROM sqlite_schema WHERE name = ?", (table,)).fetchone()
+        loose = re.sub(r"\b(NOT NULL|STRICT|TEXT|BLOB|REAL)\b", "", sql)  # the keys of rows stay INTEGER
+        for text in (loose, sql):
+            connection.execute("PRAGMA writable_schema = ON")
+            connection.execute("UPDATE sqlite_schema SET sql = ? WHERE name = ?", (text, table))
+            connection.execute("PRAGMA writable_schema = RESET")
+            if text == loose:
+                chosen = "(SELECT max(rowid) FROM " + table + ")"
+                connection.execute(f"UPDATE {table} NOT INDEXED SET {column} = ? WHERE rowid = {chosen}", (value,))
+
+
+@pytest.mark.parametrize("table", _TYPED)
+def test_a_value_of_another_type_than_its_column_is_never_an_untyped_error(
+    quick_disk: Path, monkeypatch: pytest.MonkeyPatch, table: str
+) -> None:
+    monkeypatch.setattr("mnemoloom.recall.live._REPLAY_AT_MOST", 1000)
+    intact, folder = quick_disk / "intact", quick_disk / "store"
+    with Memory.open(intact, key=READER["KEY"], embedder=HashingEmbedder(READER["WIDTH"])) as memory:
+        memory.remember_many(_draft(number) for number in range(9))
+        memory.move(3, Tier.COLD)
+        seal = memory.seal()
+        last = memory.remember(_draft(13)["text"], external_id="doc 13")
+    for column, value in itertools.product(_TYPED[table], (None, 7, -1.5, "words", b"\xff\x00", "")):
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(intact, folder)
+        try:
+            _plant(folder, table, column, value)
+        except sqlite3.IntegrityError:
+            continue
+        reading = [
+            lambda memory: memory.verify(seal=seal),
+            lambda memory: list(memory.records()),
+            lambda memory: memory.recall("Where is the boat?", k=20),
+            lambda memory: memory.seal(),
+            lambda memory: memory.prove(2, seal),
+            lambda memory: memory.stats(),
+        ]
+        writing = [
+            lambda memory: memory.pin(last),
+            lambda memory: memory.remember("One more."),
+            lambda memory: memory.forget(last),
+        ]
+        options = {"key": READER["KEY"], "embedder": HashingEmbedder(READER["WIDTH"])}
+        for acts, more in ((reading, {"read_only": True}), (writing, {"durability": "normal"})):
+            with suppress(LoomError), Memory.open(folder, **options, **more) as memory:
+                for act in acts:
+                    with suppress(LoomError):
+                        act(memory)

@@ -133,7 +133,7 @@ def steps(quick_disk: Path, monkeypatch: pytest.MonkeyPatch) -> list[Step]:
     return recorded(quick_disk / "recorded", monkeypatch, rounds=4)
 
 
-@tier(quick=110, torture=1_000_000)
+@tier(quick=70, torture=1_000_000)
 def test_nothing_promised_is_lost_wherever_the_power_fails(steps: list[Step], quick_disk: Path, size: int) -> None:
     every = max(1, len(steps) // size)
     outcome = judged(steps, quick_disk, every=every, seed=1)
@@ -163,7 +163,7 @@ def test_normal_durability_may_lose_the_last_moments_and_is_never_corrupt(
     assert outcome.unusable == []
 
 
-@pytest.mark.parametrize("nth", range(1, 40, 6))
+@pytest.mark.parametrize("nth", range(1, 40, 9))
 def test_a_sync_that_failed_once_costs_nothing_that_was_promised_before_or_after(
     quick_disk: Path, monkeypatch: pytest.MonkeyPatch, nth: int
 ) -> None:

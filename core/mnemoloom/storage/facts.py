@@ -56,7 +56,7 @@ def read_facts(connection: sqlite3.Connection) -> StoreFacts:
             projection=_projection(found.get("projection")),
             unfinished=int(found["unfinished"]) if "unfinished" in found else None,
         )
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise CorruptionError(f"table meta of the store is damaged: {error!r}") from error
 
 

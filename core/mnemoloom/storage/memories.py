@@ -398,7 +398,7 @@ def sources(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, str
 
 def item_of(connection: sqlite3.Connection, memory: int, *, store: str) -> bytes:
     """The digest of a memory as it stands in the database. Raises CorruptionError if it cannot be read."""
-    return item_digest(*fields_of(connection, memory, store=store))
+    return _digest(memory, *fields_of(connection, memory, store=store))
 
 
 def end_of(connection: sqlite3.Connection, namespace: int, memory: int) -> int | None:
@@ -423,7 +423,14 @@ def every_item(connection: sqlite3.Connection, *, store: str) -> Iterator[tuple[
     named = dict(connection.execute("SELECT id, labels FROM namespaces"))
     for row in connection.execute(_EVERY_ITEM):
         if row[2] in named:
-            yield row[0], item_digest(row[1], _fields(store, (named[row[2]], *row[3:])))
+            yield row[0], _digest(row[0], row[1], _fields(store, (named[row[2]], *row[3:])))
+
+
+def _digest(memory: int, salt: bytes, fields: tuple[Field, ...]) -> bytes:
+    try:
+        return item_digest(salt, fields)
+    except (TypeError, ValueError) as error:  # what is no salt, of a damaged page
+        raise CorruptionError(f"memory {memory} holds values that cannot be read: {error}") from error
 
 
 def fields_of(connection: sqlite3.Connection, memory: int, *, store: str) -> tuple[bytes, tuple[Field, ...]]:
@@ -454,6 +461,8 @@ def _labels(labels: Sequence[str]) -> str:
 
 def _head(connection: sqlite3.Connection) -> tuple[int, bytes]:
     row = connection.execute("SELECT seq, entry FROM log ORDER BY seq DESC LIMIT 1").fetchone()
+    if row and not isinstance(row[1], bytes):
+        raise CorruptionError(f"log entry {row[0]} cannot be read")
     return row or (0, GENESIS)
 
 
@@ -569,7 +578,10 @@ def policy_of(connection: sqlite3.Connection, namespace: int, memory: int) -> tu
     row = connection.execute(
         "SELECT tier, pinned FROM memories WHERE id = ? AND namespace = ?", (memory, namespace)
     ).fetchone()
-    return (Tier(row[0]), bool(row[1])) if row else None
+    try:
+        return (Tier(row[0]), bool(row[1])) if row else None
+    except ValueError as error:
+        raise CorruptionError(f"memory {memory} is damaged: {error}") from error
 
 
 def log_head(connection: sqlite3.Connection) -> int:
@@ -588,7 +600,7 @@ def text_of(connection: sqlite3.Connection, memory: int) -> str | None:
 def anchor_at(connection: sqlite3.Connection, seq: int) -> str | None:
     """The digest of a log entry in hex, or None if there is no such entry."""
     row = connection.execute("SELECT entry FROM log WHERE seq = ?", (seq,)).fetchone()
-    return row[0].hex() if row else None
+    return row[0].hex() if row and isinstance(row[0], bytes) else None
 
 
 def namespaces(connection: sqlite3.Connection, *, occupied: bool = False) -> list[tuple[str, ...]]:

@@ -54,4 +54,6 @@ def _entries(connection: sqlite3.Connection, until: int | None) -> list[bytes]:
     rows = connection.execute("SELECT seq, entry FROM log WHERE seq <= ? ORDER BY seq", (limit,)).fetchall()
     if rows and (rows[0][0] != 1 or rows[-1][0] != len(rows)):
         raise CorruptionError("the log lacks an entry; verify says which")
+    if not all(isinstance(row[1], bytes) for row in rows):
+        raise CorruptionError("an entry of the log cannot be read; verify says which")
     return [row[1] for row in rows]

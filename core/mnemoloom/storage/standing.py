@@ -29,7 +29,13 @@ def standings(connection: sqlite3.Connection, namespace: int) -> list[Standing]:
         "SELECT id, tier = ?, pinned, created FROM memories WHERE namespace = ? ORDER BY id",
         (Tier.COLD.value, namespace),
     )
-    return [Standing(row[0], bool(row[1]), bool(row[2]), row[3]) for row in rows]
+    return [Standing(row[0], bool(row[1]), bool(row[2]), _created(*row)) for row in rows]
+
+
+def _created(memory: int, _cold: object, _pinned: object, moment: object) -> int:
+    if not isinstance(moment, int):  # a damaged page may read as anything
+        raise CorruptionError(f"memory {memory} is damaged: it was made at {moment!r}")
+    return moment
 
 
 def placed_by_users(connection: sqlite3.Connection, namespace: int) -> dict[int, bool]:

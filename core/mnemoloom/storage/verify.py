@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import sqlite3
+import struct
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -102,6 +103,13 @@ def _pages(connection: sqlite3.Connection) -> str | None:
     return None if found == ["ok"] else f"database pages: {found[0]}"
 
 
+def _is_readable(entry: tuple[object, ...], item: object, stored: object, tag: object) -> bool:
+    """Whether the fields of a log entry have the types of their columns."""
+    whole = isinstance(item, bytes) and len(item) == len(GENESIS) and isinstance(stored, bytes)
+    named = isinstance(entry[1], str) and all(isinstance(number, int) for number in (entry[0], *entry[2:]))
+    return whole and named and (tag is None or isinstance(tag, bytes))
+
+
 class _Chain:
     """Follows the log entry by entry and remembers the first break."""
 
@@ -127,8 +135,16 @@ class _Chain:
             if number != seq + 1:
                 self._break(seq + 1, f"log entry {seq + 1} is missing")
             seq, entry = number, (number, op, namespace, memory, time)
-            if entry_digest(head, entry, item) != stored:
+            try:
+                follows = entry_digest(head, entry, item) == stored
+            except (TypeError, AttributeError, struct.error):  # a damaged page may read as anything
+                self._break(seq, f"log entry {seq} cannot be read")
+                follows = False
+            if not follows:
                 self._break(seq, f"log entry {seq} does not follow from the one before it")
+                if not _is_readable(entry, item, stored, tag):
+                    head = stored if isinstance(stored, bytes) else GENESIS
+                    continue
             head = stored
             if seq == sealed or op == REKEY or not self._is_signed_as_must_be(stored, tag):
                 self._examine(Entry(*entry), item, stored, tag)
@@ -150,16 +166,16 @@ class _Chain:
                 (self.isolated.add if op == ISOLATE else self.isolated.discard)(memory)
             self.items[memory] = item
 
-    def _is_signed_as_must_be(self, stored: bytes, tag: bytes | None) -> bool:
+    def _is_signed_as_must_be(self, stored: bytes, tag: object) -> bool:
         """Of an ordinary entry: with the key in use as far as it is known, or not at all where none is."""
-        if self.mark is None:
-            return tag is None
+        if self.mark is None or not isinstance(tag, bytes):
+            return self.mark is None and tag is None
         key = self._keys.get(self.mark)
-        if tag is None or key is None:
-            return tag is not None and len(tag) == _TAG_BYTES
+        if key is None:
+            return len(tag) == _TAG_BYTES
         return hmac.compare_digest(tag, entry_tag(key, self._store, stored))
 
-    def _examine(self, entry: Entry, item: bytes, stored: bytes, tag: bytes | None) -> None:
+    def _examine(self, entry: Entry, item: bytes, stored: bytes, tag: object) -> None:
         """Check signatures and the seal at an entry, and take note of a new key."""
         self._check_tag(entry, item, stored, tag)
         if self._seal is not None and entry.seq == self._seal.seq and stored.hex() != self._seal.head:
@@ -182,7 +198,10 @@ class _Chain:
             for problem in self._against(self._seal):
                 self._break(self.seq + cut, problem)
 
-    def _check_tag(self, entry: Entry, item: bytes, stored: bytes, tag: bytes | None) -> None:
+    def _check_tag(self, entry: Entry, item: bytes, stored: bytes, tag: object) -> None:
+        if not (tag is None or isinstance(tag, bytes)):
+            self._break(entry.seq, f"the signature of log entry {entry.seq} cannot be read")
+            return
         marks = [mark for mark in (self.mark, item if entry.op == REKEY else None) if mark is not None]
         if len(tag or b"") != _TAG_BYTES * len(marks):
             state = "is signed, though no key was in use" if not marks else "is not signed as it must be"
@@ -267,6 +286,8 @@ def _all_as_logged(connection: sqlite3.Connection, items: dict[int, bytes], stor
                 return False
             count += 1
         (living,) = connection.execute("SELECT count(*) FROM memories NOT INDEXED").fetchone()
+    except CorruptionError:
+        return False
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         if not tells_damage(error):
             raise
@@ -283,6 +304,8 @@ def _present_items(
         for last, item in every_item(connection, store=store):
             yield last, item
         return
+    except CorruptionError:
+        pass
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         if not tells_damage(error):
             raise
