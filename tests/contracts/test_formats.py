@@ -298,6 +298,9 @@ def test_a_store_of_the_first_format_is_brought_up_to_date_by_a_writer_alone(sma
         altered(small, f"DROP {later}")
     for later in ("TABLE topics", "TABLE sortings", "TABLE feedback"):
         altered(small, f"DROP {later}")
+    for later in ("TABLE vault", "INDEX memories_by_expiry"):
+        altered(small, f"DROP {later}")
+    altered(small, "ALTER TABLE memories DROP COLUMN expires")
     altered(small, "ALTER TABLE usage DROP COLUMN active")
     altered(small, "PRAGMA user_version = 1")
     with pytest.raises(FormatError, match="format 1; opening it for writing"):
