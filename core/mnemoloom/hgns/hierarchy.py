@@ -243,7 +243,9 @@ class Hierarchy:
             return None
         if len(query) != self.rows.width:
             raise DimensionMismatchError(expected=self.rows.width or 0, got=len(query))
-        taken = max(self.candidates, count * (2 if 1 in levels else 1))
+        # where level 1 leaves out few, reading the exact rows of all is as fast
+        refined = 1 in levels and (0 not in levels or 2 * count <= self.candidates)
+        taken = max(self.candidates, 2 * count if refined else count)
         turned = rotation(len(query)).apply(query[None])[0]
         nearest = None
         if 0 in levels and is_due(self._probe, self.settings.probe_every):
@@ -252,8 +254,18 @@ class Hierarchy:
         entries = None if probe.octave == OCTAVES else self._coarse(turned, taken << probe.octave, allowed)
         if entries is None:
             return None
-        near = self._refined(turned, *entries, count) if 1 in levels else Near(*entries[1:], _nothing(len(entries[0])))
+        near = self._refined(turned, *entries, count) if refined else Near(*entries[1:], _nothing(len(entries[0])))
         return near if nearest is None else near.joined(Near.unseen(nearest))
+
+    def fine_scores(self, numbers: Numbers, query: Rows) -> Rows:
+        """Cosines of some rows with a unit query (d,) as level 1 sees them; NaN for a row without such a code."""
+        found = _nothing(len(numbers))
+        if self._fine is not None and len(self._entries):
+            entries = self._entries.values[np.minimum(numbers, len(self._entries) - 1)]
+            coded = np.flatnonzero((entries > 0) & (numbers < len(self._entries)))
+            turned = rotation(len(query)).apply(query[None])[0]
+            found[coded] = fine_products(self._fine.take(entries[coded]), turned)
+        return found
 
     def _coarse(self, turned: Rows, count: int, allowed: Mask | None) -> tuple[Numbers, Numbers, Rows] | None:
         """Entries, numbers and estimates of the `count` nearest living, allowed rows; None if not worth it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +45,7 @@ def hits_of(view: View, look: Look, request: Request, *, known: frozenset[int] |
         if slot not in records:
             continue
         before, after = around.get(slot, _NOBODY)
-        level = levels.get(slot, {})
+        level = levels.get(slot, _UNSEEN)
         hits.append(
             Hit(
                 record=records[slot],
@@ -57,29 +57,37 @@ def hits_of(view: View, look: Look, request: Request, *, known: frozenset[int] |
                 superseded_by=tuple(newer_of.get(slot, ())),
                 repeats=tuple(sorted((records[each] for each in again[slot] if each in records), key=_told)),
                 second_look=known is not None and slot not in known,
-                score_l0=level.get("score_l0"),
-                score_l1=level.get("score_l1"),
-                score_l2=level.get("score_l2"),
+                score_l0=level.exact,
+                score_l1=level.fine,
+                score_l2=level.coarse,
             )
         )
     return hits
 
 
-def _levels(shelf: Shelf, ranking: Ranking, slots: list[int]) -> dict[int, dict[str, float]]:
+class _Levels(NamedTuple):
+    exact: float | None = None
+    fine: float | None = None
+    coarse: float | None = None
+
+
+def _levels(shelf: Shelf, ranking: Ranking, slots: list[int]) -> dict[int, _Levels]:
     """How near each slot is to the query, by the levels of the index that looked at it."""
     if ranking.vector is None or shelf.vectors.width is None:
         return {}
     encoded = np.array(slots, np.int64)
     encoded = encoded[shelf.has_vector.values[encoded]]
-    cosines = shelf.vectors.scores_of(encoded, ranking.vector).tolist()
-    levels = {slot: {"score_l0": cosine} for slot, cosine in zip(encoded.tolist(), cosines, strict=True)}
-    if ranking.near is not None:
-        for place in np.flatnonzero((ranking.near.numbers[:, None] == encoded).any(axis=1)).tolist():
-            of_slot = levels[int(ranking.near.numbers[place])]
-            for name, scores in (("score_l1", ranking.near.level1), ("score_l2", ranking.near.level2)):
-                if not np.isnan(scores[place]):
-                    of_slot[name] = float(scores[place])
-    return levels
+    exact = shelf.vectors.scores_of(encoded, ranking.vector)
+    fine = coarse = np.full(len(encoded), np.nan)
+    if ranking.near is not None and len(encoded):
+        fine = shelf.index.fine_scores(encoded, ranking.vector)
+        seen = ranking.near.numbers[:, None] == encoded
+        coarse = np.where(seen.any(axis=0), ranking.near.level2[seen.argmax(axis=0)], np.nan)
+    named = zip(encoded.tolist(), exact.tolist(), fine.tolist(), coarse.tolist(), strict=True)
+    return {slot: _Levels(*(None if score != score else score for score in scores)) for slot, *scores in named}
+
+
+_UNSEEN = _Levels()
 
 
 def _told(record: Record) -> tuple[datetime, int]:

@@ -24,7 +24,7 @@ from mnemoloom.recall.sorting import Sorted, read_sorted, recentre_topics
 from mnemoloom.recall.speakers import is_reply
 from mnemoloom.recall.using import Used, Uses
 from mnemoloom.records import Tier
-from mnemoloom.storage import Store, memories, read_cache, write_cache
+from mnemoloom.storage import Store, memories, read_cache, repeats, write_cache
 from mnemoloom.storage.cache import drop_cache
 from mnemoloom.storage.facts import CALLER, StoreFacts, read_facts
 from mnemoloom.storage.quarantine import released_since
@@ -72,9 +72,11 @@ class LiveShelf:
         self._saved_slots = 0
         self._abandoned = False
         self._forgotten = False  # the cache on disk may hold words of what is gone
-        self._ended = _LONG_AGO  # what ended until then (ms) has left the shelf
+        # what ended until then (ms) has left the shelf; nothing else ends before the other
+        self._ended, self._next_end = _LONG_AGO, _LONG_AGO
         self._soiled = False  # the shelf has traces of what has ended; no file may be written of it
         self._unswept = False  # a file may have them, too
+        self._merged: tuple[int, bool] | None = None  # after how many commits that was so
         self.used = 0  # which use of any shelf was the last of this one
         self._made: StoreFacts | None = None  # the facts that the shelf was loaded under
 
@@ -107,12 +109,29 @@ class LiveShelf:
 
     def _let_end(self, connection: sqlite3.Connection, shelf: Shelf) -> None:
         """Take from the shelf what has ended since the last look, whether it was erased yet or not."""
+        now = self._store.now()
+        if self._ended <= now < self._next_end:
+            return
         number = self.number(connection)
-        (now,) = connection.execute("SELECT now_ms()").fetchone()
         if number is not None:
             for memory in memories.expired(connection, number, after=min(self._ended, now), until=now):
                 shelf.remove(memory)
+            self._next_end = memories.next_end(connection, number, after=now)
         self._ended = now
+
+    def _look_for_ends(self) -> None:
+        """Ask the store anew what has ended."""
+        self._ended = self._next_end = _LONG_AGO
+
+    def has_merged(self, connection: sqlite3.Connection) -> bool:
+        """Whether sleep has found repetitions."""
+        with self._lock:
+            if self._store.read_only:
+                return repeats.has_merged(connection, self.number(connection) or 0)
+            commits = self._store.commits
+            if self._merged is None or self._merged[0] != commits:
+                self._merged = (commits, repeats.has_merged(connection, self.number(connection) or 0))
+            return self._merged[1]
 
     @contextmanager
     def sorted(self, connection: sqlite3.Connection) -> Iterator[Sorted]:
@@ -163,7 +182,7 @@ class LiveShelf:
             shelf = self._shelf
             if shelf is None:
                 return
-            self._ended = _LONG_AGO  # what comes in may have ended while it was written
+            self._look_for_ends()  # what comes in may have ended while it was written
             for memory in gone:
                 shelf.remove(memory)
             for entry, counts in entries:
@@ -329,7 +348,7 @@ class LiveShelf:
         shelf = None
         if self.number(connection) is not None:
             shelf = self._cached(connection)
-        self._ended = _LONG_AGO
+        self._look_for_ends()
         if shelf is None or self._has_gaps(connection, shelf):
             shelf = Shelf(self._analyzer, self._index)
         self._saved_slots = len(shelf.ids) if shelf.position else 0
@@ -378,7 +397,8 @@ class LiveShelf:
             if not self._store.read_only:
                 shelf.measure_surprise(counts)
             shelf.add(entry, counts)
-        shelf.position, self._ended = head, _LONG_AGO
+        shelf.position = head
+        self._look_for_ends()
 
     def _apply_changes(self, connection: sqlite3.Connection, shelf: Shelf, number: int) -> None:
         """What happened to memories that the shelf already holds."""

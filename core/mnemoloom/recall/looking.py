@@ -93,7 +93,7 @@ class View:
         """Rank and fetch; newer statements take the place of those that they contradict, repetitions make room."""
         limit = max(request.k, UPDATE_POOL) if prepared.asked else request.k
         allowed = self.allowed(request)
-        if not repeats.has_merged(self.connection, self.number):
+        if not self.live.has_merged(self.connection):
             return self._ranked(request, prepared, rule, allowed, limit)
         wanted = limit + _SPARE
         while True:

@@ -128,6 +128,7 @@ SELECT m.id, p.text, m.speaker, m.session, m.time, m.surprise, m.tier, p.vector,
 FROM memories m JOIN payloads p ON p.id = m.payload WHERE m.namespace = ? AND m.id > ? AND m.id <= ?
 AND m.id NOT IN (SELECT memory FROM quarantine) ORDER BY m.id
 """
+_NEVER = 1 << 62  # ms
 _RECORDS = """
 SELECT m.id, p.text, m.speaker, m.session, m.time, m.metadata, m.tier, m.pinned, m.created, u.accessed, p.pointer,
        m.external_id, m.source, m.trust, m.surprise, m.expires
@@ -447,12 +448,20 @@ def _fields(store: str, row: Sequence[Field]) -> tuple[Field, ...]:
     return (store, *told) if expires is None else (store, *told, "expires", expires)
 
 
-def expired(connection: sqlite3.Connection, namespace: int, *, after: int = -(1 << 62), until: int) -> list[int]:
+def expired(connection: sqlite3.Connection, namespace: int, *, after: int = -_NEVER, until: int) -> list[int]:
     """The memories that end after one moment (ms) and by another, and are still there."""
     rows = connection.execute(
         "SELECT id FROM memories WHERE namespace = ? AND expires > ? AND expires <= ?", (namespace, after, until)
     )
     return [row[0] for row in rows]
+
+
+def next_end(connection: sqlite3.Connection, namespace: int, *, after: int) -> int:
+    """The first moment (ms) after another at which a memory ends; one that never comes if none does."""
+    row = connection.execute(
+        "SELECT min(expires) FROM memories WHERE namespace = ? AND expires > ?", (namespace, after)
+    ).fetchone()
+    return _NEVER if row[0] is None else int(row[0])
 
 
 def _labels(labels: Sequence[str]) -> str:

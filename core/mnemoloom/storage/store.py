@@ -298,7 +298,7 @@ class Store:
         )
         for pragma in _PRAGMAS:
             connection.execute(pragma)
-        connection.create_function("now_ms", 0, self._now)  # so that no statement can show what has ended
+        connection.create_function("now_ms", 0, self.now)  # so that no statement can show what has ended
         if self._vault is not None and not bare:
             self._vault.bind(connection)
         return connection
@@ -313,11 +313,17 @@ class Store:
                     self._idle.get_nowait().close()
 
     @property
+    def commits(self) -> int:
+        """A number that rises whenever this handle has stored something, or failed to."""
+        return self._generation
+
+    @property
     def vault(self) -> Vault | None:
         """The keys of an encrypted store."""
         return self._vault
 
-    def _now(self) -> int:
+    def now(self) -> int:
+        """Milliseconds since 1970, by the clock that says when memories end."""
         return round(self._clock.now() * 1000)
 
     def _check_or_prepare(self, durability: Durability) -> None:
