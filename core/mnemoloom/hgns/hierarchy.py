@@ -56,16 +56,20 @@ class ExactRows(Protocol):
 
 
 class Near(NamedTuple):
-    """Candidates, in no order: their numbers, and their cosines as levels 2 and 1 see them (NaN where one does not)."""
+    """Candidates, in no order: their numbers, and their cosines as levels 2 and 1 see them (NaN where one does not).
+
+    turned: the query in the rotated basis of the codes, shape (width,).
+    """
 
     numbers: Numbers
     level2: Rows
     level1: Rows
+    turned: Rows
 
     @classmethod
-    def unseen(cls, numbers: Numbers) -> Near:
+    def unseen(cls, numbers: Numbers, turned: Rows) -> Near:
         """Candidates that no coarser level looked at."""
-        return cls(numbers, _nothing(len(numbers)), _nothing(len(numbers)))
+        return cls(numbers, _nothing(len(numbers)), _nothing(len(numbers)), turned)
 
     def joined(self, other: Near) -> Near:
         """These, and those of the others that are not among them."""
@@ -74,6 +78,7 @@ class Near(NamedTuple):
             np.concatenate((self.numbers, other.numbers[new])),
             np.concatenate((self.level2, other.level2[new])),
             np.concatenate((self.level1, other.level1[new])),
+            self.turned,
         )
 
 
@@ -254,16 +259,16 @@ class Hierarchy:
         entries = None if probe.octave == OCTAVES else self._coarse(turned, taken << probe.octave, allowed)
         if entries is None:
             return None
-        near = self._refined(turned, *entries, count) if refined else Near(*entries[1:], _nothing(len(entries[0])))
-        return near if nearest is None else near.joined(Near.unseen(nearest))
+        unrefined = Near(*entries[1:], _nothing(len(entries[0])), turned)
+        near = self._refined(unrefined, entries[0], count) if refined else unrefined
+        return near if nearest is None else near.joined(Near.unseen(nearest, turned))
 
-    def fine_scores(self, numbers: Numbers, query: Rows) -> Rows:
-        """Cosines of some rows with a unit query (d,) as level 1 sees them; NaN for a row without such a code."""
+    def fine_scores(self, numbers: Numbers, turned: Rows) -> Rows:
+        """Cosines of some rows with a rotated query as level 1 sees them; NaN for a row without such a code."""
         found = _nothing(len(numbers))
         if self._fine is not None and len(self._entries):
             entries = self._entries.values[np.minimum(numbers, len(self._entries) - 1)]
             coded = np.flatnonzero((entries > 0) & (numbers < len(self._entries)))
-            turned = rotation(len(query)).apply(query[None])[0]
             found[coded] = fine_products(self._fine.take(entries[coded]), turned)
         return found
 
@@ -282,15 +287,15 @@ class Hierarchy:
             fetched *= 2
         return None
 
-    def _refined(self, turned: Rows, entries: Numbers, numbers: Numbers, estimates: Rows, count: int) -> Near:
+    def _refined(self, near: Near, entries: Numbers, count: int) -> Near:
         """The `count` best by level 1."""
         if self._fine is None:
-            return Near(numbers, estimates, _nothing(len(numbers)))
-        products = fine_products(self._fine.take(entries + 1), turned)
+            return near
+        products = fine_products(self._fine.take(entries + 1), near.turned)
         if count < len(products):
             kept = np.argpartition(products, len(products) - count)[len(products) - count :]
-            return Near(numbers[kept], estimates[kept], products[kept])
-        return Near(numbers, estimates, products)
+            return Near(near.numbers[kept], near.level2[kept], products[kept], near.turned)
+        return near._replace(level1=products)
 
     def _scanned(self, query: Rows, k: int, allowed: Mask | None) -> Found:
         scores, numbers = self._exact(query, k, allowed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -27,12 +28,10 @@ def hits_of(view: View, look: Look, request: Request, *, known: frozenset[int] |
     if request.expand:
         around = {slot: _around(view.shelf, slot, request.expand, until=request.as_of) for slot in slots}
     beside = {each for pair in around.values() for side in pair for each in side}
-    again = {slot: look.folds.repeats.get(slot, ()) for slot in slots}
-    beside.update(each for told in again.values() for each in told)
+    again = look.folds.repeats
+    beside.update(each for slot in slots for each in again.get(slot, ()))
     lacking = beside.union(slots) - look.records.keys()
     records = {**look.records, **view.records(lacking)} if lacking else look.records
-    trusted = request.trusted
-    shown = {slot for slot, record in records.items() if trusted is None or record.trust in trusted}
     ids = view.shelf.ids.values
     older_of: dict[int, list[int]] = {}
     newer_of: dict[int, list[int]] = {}
@@ -51,11 +50,11 @@ def hits_of(view: View, look: Look, request: Request, *, known: frozenset[int] |
                 record=records[slot],
                 score=sum(parts.values()),
                 parts=parts,
-                before=tuple(records[each] for each in before if each in shown),
-                after=tuple(records[each] for each in after if each in shown),
+                before=_shown(before, records, request) if before else (),
+                after=_shown(after, records, request) if after else (),
                 supersedes=tuple(older_of.get(slot, ())),
                 superseded_by=tuple(newer_of.get(slot, ())),
-                repeats=tuple(sorted((records[each] for each in again[slot] if each in records), key=_told)),
+                repeats=_repeats(again[slot], records) if slot in again else (),
                 second_look=known is not None and slot not in known,
                 score_l0=level.exact,
                 score_l1=level.fine,
@@ -63,6 +62,16 @@ def hits_of(view: View, look: Look, request: Request, *, known: frozenset[int] |
             )
         )
     return hits
+
+
+def _shown(slots: list[int], records: Mapping[int, Record], request: Request) -> tuple[Record, ...]:
+    """The neighbours that are trusted as far as was asked for."""
+    found = [records[slot] for slot in slots if slot in records]
+    return tuple(record for record in found if request.trusted is None or record.trust in request.trusted)
+
+
+def _repeats(slots: Iterable[int], records: Mapping[int, Record]) -> tuple[Record, ...]:
+    return tuple(sorted((records[slot] for slot in slots if slot in records), key=_told))
 
 
 class _Levels(NamedTuple):
@@ -80,7 +89,7 @@ def _levels(shelf: Shelf, ranking: Ranking, slots: list[int]) -> dict[int, _Leve
     exact = shelf.vectors.scores_of(encoded, ranking.vector)
     fine = coarse = np.full(len(encoded), np.nan)
     if ranking.near is not None and len(encoded):
-        fine = shelf.index.fine_scores(encoded, ranking.vector)
+        fine = shelf.index.fine_scores(encoded, ranking.near.turned)
         seen = ranking.near.numbers[:, None] == encoded
         coarse = np.where(seen.any(axis=0), ranking.near.level2[seen.argmax(axis=0)], np.nan)
     named = zip(encoded.tolist(), exact.tolist(), fine.tolist(), coarse.tolist(), strict=True)

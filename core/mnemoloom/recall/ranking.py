@@ -148,7 +148,7 @@ def _near(scope: Scope, vector: NDArray[np.float32] | None, limit: int, profile:
         return near
     within = useful & allowed
     few = np.count_nonzero(within) <= _FEW * count
-    own = Near.unseen(np.flatnonzero(within)) if few else index.near(vector, count, allowed=within)
+    own = Near.unseen(np.flatnonzero(within), near.turned) if few else index.near(vector, count, allowed=within)
     return None if own is None else near.joined(own)
 
 
