@@ -21,7 +21,7 @@ def check_trust(label: object, *, name: str = "trust") -> str:
     if not isinstance(label, str) or label not in TRUST:
         shown = repr(label)[:80]
         raise ValidationError(f"{name} must be one of {', '.join(TRUST)}; got {shown}")
-    return str(label)
+    return TRUST[TRUST.index(label)]  # plain, whatever subclass of str the label is
 
 
 def trusted_at_least(label: str) -> tuple[str, ...]:
