@@ -383,7 +383,7 @@ def _any(parts: Parts, *names: str) -> Mask:
 def _total(parts: Parts, candidates: Mask) -> NDArray[np.floating[Any]]:
     """The sum of the parts; −inf where there is no candidate."""
     total = sum(parts.values(), np.zeros(candidates.shape, np.float32))
-    total[~candidates] = -np.inf
+    np.copyto(total, -np.inf, where=~candidates)
     return total
 
 
