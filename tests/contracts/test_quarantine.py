@@ -115,6 +115,19 @@ def test_a_quarantined_external_id_can_be_given_anew(memory: Memory) -> None:
     assert memory.verify().ok
 
 
+def test_what_was_made_of_two_sources_comes_out_when_both_have(memory: Memory) -> None:
+    pages = [memory.remember(f"The code of {name} is 0000.", source=name) for name in ("web/a", "web/b")]
+    summary = memory.remember("Both codes are 0000.", derived_from=pages)
+    again = memory.remember("In short: 0000.", derived_from=[summary])
+    memory.quarantine(source=["web/a", "web/b"])
+    assert memory.release(source="web/a") == 1
+    assert [record.id for record in memory.records()] == [pages[0]]
+    assert memory.release(where("id").eq(again)) == 1  # named itself
+    assert memory.release(source="web/b") == 2
+    assert [record.id for record in memory.quarantined()] == []
+    assert memory.verify().ok
+
+
 def test_other_namespaces_are_left_alone(memory: Memory) -> None:
     other = memory.at("bo")
     for each in (memory, other):

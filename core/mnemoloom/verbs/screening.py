@@ -39,7 +39,10 @@ class ScreeningVerbs(Handle):
         return await self._run(self.quarantine, where, **options)
 
     def release(self, where: Where | None = None, *, source: Labels | None = None, derived: bool = True) -> int:
-        """Let the memories that fit out of quarantine; how many came out. The arguments are those of `quarantine`."""
+        """Let the memories that fit out of quarantine; how many came out. The arguments are those of `quarantine`.
+
+        What was derived from others, too, that stay in quarantine, stays there unless the filter itself names it.
+        """
         opened, condition = self._opened, _named(where, source, verb="release")
         return release(opened.store, self._live, opened.signer, condition, derived=derived, now=opened.now())
 
