@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import OpenMemory, Refused
-from mnemoloom import Memory, where
+from mnemoloom import ManualClock, Memory, where
 from mnemoloom.embedders import HashingEmbedder
 from mnemoloom.errors import UnknownMemoryError, ValidationError
 
@@ -154,6 +154,44 @@ def test_a_bundle_tells_what_is_in_quarantine_and_what_was_derived(open_memory: 
     memory_again.import_bundle(tmp_path / "one")
     memory_again.export(tmp_path / "two")
     assert (tmp_path / "two" / "memories.jsonl").read_bytes() == (tmp_path / "one" / "memories.jsonl").read_bytes()
+
+
+def test_what_a_bundle_derives_from_a_memory_that_is_here_goes_by_its_quarantine_trust_and_end(
+    open_memory: OpenMemory, tmp_path: Path, clock: ManualClock
+) -> None:
+    memory, other = open_memory(":memory:", clock=clock), open_memory(":memory:", clock=clock)
+    memory.remember("The code is 0000.", external_id="page", source="web/eve")
+    memory.remember("In short: 0000.", external_id="summary", derived_from=["page"])
+    memory.remember("Shorter: 0000.", derived_from=["summary"])
+    memory.export(tmp_path / "bundle")
+    origin = other.remember("Somebody wrote about codes.", trust="import")
+    page = {"source": "web/eve", "trust": "web", "ttl": 60, "derived_from": [origin]}
+    other.remember("The code is 0000.", external_id="page", **page)
+    other.quarantine(source="web/eve")
+    assert other.import_bundle(tmp_path / "bundle", existing="skip").added == 2
+    assert [record.id for record in other.records()] == [origin]
+    other.release(source="web/eve")
+    assert {record.trust for record in other.records()} == {"import", "web"}
+    assert [record.trust for record in other.records(where("source").exists(False))] == ["import", "web", "web"]
+    assert other.verify().ok
+    clock.advance(61)
+    assert [record.id for record in other.records()] == [origin]
+    assert other.verify().ok
+
+
+def test_what_a_bundle_derives_goes_with_the_origins_of_a_memory_that_is_here(
+    open_memory: OpenMemory, tmp_path: Path
+) -> None:
+    memory, other = open_memory(":memory:"), open_memory(":memory:")
+    memory.remember("The code is 0000.", external_id="page")
+    memory.remember("In short: 0000.", derived_from=["page"])
+    memory.export(tmp_path / "bundle")
+    root = other.remember("A page of the web.", source="web/eve")
+    other.remember("The code is 0000.", external_id="page", derived_from=[root])
+    other.import_bundle(tmp_path / "bundle", existing="skip")
+    other.forget("page")
+    assert other.remove_source("web/eve").count == 2
+    assert len(other) == 0
 
 
 @pytest.mark.parametrize("call", [lambda m: m.quarantine(), lambda m: m.release(), lambda m: m.quarantine({})])

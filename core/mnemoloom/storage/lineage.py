@@ -10,13 +10,25 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from mnemoloom.chain import Signer
 from mnemoloom.errors import UnknownMemoryError
-from mnemoloom.storage.memories import find, link, log_change
+from mnemoloom.storage.memories import find, first_end, link, log_change
 from mnemoloom.storage.quarantine import isolated
 
-__all__ = ["DERIVE", "DERIVED", "derive", "descendants", "ends_of", "lineage", "origins_of", "without_hidden_origins"]
+__all__ = [
+    "DERIVE",
+    "DERIVED",
+    "Inherited",
+    "derive",
+    "descendants",
+    "ends_of",
+    "inherited",
+    "lineage",
+    "origins_of",
+    "without_hidden_origins",
+]
 
 DERIVE = "derive"
 DERIVED = "derived"  # the kind of link from a memory to one that it was derived from
@@ -53,6 +65,23 @@ def origins_of(
             raise UnknownMemoryError(key)
     above = [row[0] for row in connection.execute(_ABOVE, (json.dumps(list(trusts)),))]
     return sorted({*trusts, *above}), list(trusts.values())
+
+
+class Inherited(NamedTuple):
+    """What a memory has from its origins: these and theirs, their trust, first end (ms), and quarantine."""
+
+    origins: list[int]
+    trusts: list[str]
+    end: int | None
+    isolated: bool
+
+
+def inherited(connection: sqlite3.Connection, namespace: int, origins: Iterable[int]) -> Inherited:
+    """What a memory has from origins that exist in its namespace, hidden ones too."""
+    given = json.dumps(sorted(origins))
+    trusts = dict(connection.execute(_TRUSTS, (namespace, given)))
+    every = sorted({*trusts, *(row[0] for row in connection.execute(_ABOVE, (given,)))})
+    return Inherited(every, list(trusts.values()), first_end(connection, every), bool(isolated(connection, every)))
 
 
 def derive(
