@@ -112,6 +112,7 @@ class LiveShelf:
         if number is not None:
             for memory in memories.expired(connection, number, after=min(self._ended, now), until=now):
                 shelf.remove(memory)
+                self._learned = None  # it holds what this one taught
         self._ended = now
 
     @contextmanager
@@ -389,11 +390,13 @@ class LiveShelf:
             row = next(memories.scan(connection, number, after=change.memory - 1, until=change.memory), None)
             if row is None:
                 shelf.remove(change.memory)
+                self._learned = None
                 continue
             entry = self._entry(row, facts)
             shelf.set_cold(entry.id, entry.cold)
             if change.op == "encode" and entry.vector is not None:
                 shelf.set_vector(entry.id, entry.vector, entry.codes)
+                self._learned = None
 
 
 def _made_alike(one: StoreFacts, other: StoreFacts) -> bool:
