@@ -570,6 +570,21 @@ def test_a_reader_follows_namespaces_that_a_writer_adds(folder: Path, open_memor
     assert [hit.text for hit in reader.at("new").recall("two")] == ["Two."]
 
 
+def test_a_reader_follows_a_namespace_whose_key_was_destroyed_into_its_new_beginning(
+    folder: Path, open_memory: OpenMemory
+) -> None:
+    memory = open_memory(folder, encryption_key=KEY)
+    memory.remember("The ferry leaves at nine.", external_id="ferry")
+    reader = open_memory(folder, encryption_key=KEY, read_only=True)
+    assert len(reader.recall("When does the ferry leave?")) == 1
+    memory.destroy_key()
+    assert len(reader) == 0
+    memory.remember("The ferry leaves at ten.", external_id="ferry")
+    assert reader.get("ferry").text == "The ferry leaves at ten."
+    assert [hit.text for hit in reader.recall("When does the ferry leave?")] == ["The ferry leaves at ten."]
+    assert [record.text for record in reader.records()] == ["The ferry leaves at ten."]
+
+
 def test_tasks_may_do_it_too(folder: Path) -> None:
     async def main() -> None:
         async with Memory.open(folder, encryption_key=KEY) as memory:

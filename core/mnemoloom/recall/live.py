@@ -90,6 +90,9 @@ class LiveShelf:
             yield connection, self.current(connection), self.number(connection) or 0
 
     def number(self, connection: sqlite3.Connection) -> int | None:
+        """What the namespace is known by in the tables; None if nothing was ever written to it."""
+        if self._store.read_only:  # the writer may have destroyed the key of the namespace and begun it anew
+            return memories.namespace_number(connection, self.labels)
         if self._number is None:
             self._number = memories.namespace_number(connection, self.labels)
         return self._number
@@ -327,8 +330,8 @@ class LiveShelf:
         }
 
     def _load(self, connection: sqlite3.Connection) -> Shelf:
-        shelf = None
-        if self.number(connection) is not None:
+        shelf, self._number = None, self.number(connection)
+        if self._number is not None:
             shelf = self._cached(connection)
         self._ended = _LONG_AGO
         if shelf is None or self._has_gaps(connection, shelf):
@@ -356,7 +359,8 @@ class LiveShelf:
         """Follow another process's writes; start anew when it has changed the encoder."""
         if memories.log_head(connection) > shelf.position:
             alike = self._made is not None and _made_alike(self._made, read_facts(connection))
-            if alike and not self._has_gaps(connection, shelf):
+            number, self._number = self._number, self.number(connection)
+            if alike and number in (None, self._number) and not self._has_gaps(connection, shelf):
                 self._follow(connection, shelf)
             else:
                 self._shelf = None
