@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import OpenMemory, Refused
-from mnemoloom import ManualClock, Memory, where
+from mnemoloom import Config, ManualClock, Memory, where
+from mnemoloom.config import Gate
 from mnemoloom.embedders import HashingEmbedder
 from mnemoloom.errors import UnknownMemoryError, ValidationError
 
@@ -126,6 +127,39 @@ def test_what_was_made_of_two_sources_comes_out_when_both_have(memory: Memory) -
     assert memory.release(source="web/b") == 2
     assert [record.id for record in memory.quarantined()] == []
     assert memory.verify().ok
+
+
+def test_counts_leave_out_what_is_in_quarantine_and_what_has_ended(
+    open_memory: OpenMemory, hashing: HashingEmbedder, clock: ManualClock
+) -> None:
+    memory = open_memory(":memory:", embedder=hashing, clock=clock, config=Config(gate=Gate()))
+    for day in ("one", "two", "three"):
+        memory.remember("The key is under the pot.", speaker="Ann", session=day, source="web", ttl=60)
+    memory.remember("Bo has a violin.", speaker="Ann", source="web/eve", ttl=60)
+    memory.sleep()
+    assert (memory.stats().merged, sum(memory.stats().gated.values())) == (2, 4)
+    memory.quarantine(source="web")
+    assert (memory.stats().merged, sum(memory.stats().gated.values()), memory.stats().quarantined) == (0, 1, 3)
+    assert memory.namespaces(occupied=True) == [memory.namespace]
+    memory.quarantine(source="web/eve")
+    assert memory.namespaces(occupied=True) == []
+    memory.release(source=["web", "web/eve"])
+    assert (memory.stats().merged, memory.namespaces(occupied=True)) == (2, [memory.namespace])
+    clock.advance(61)
+    assert (memory.stats().merged, dict(memory.stats().gated), memory.stats().memories) == (0, {}, 0)
+
+
+def test_what_ends_while_the_quarantine_is_listed_is_left_out(open_memory: OpenMemory, clock: ManualClock) -> None:
+    memory = open_memory(":memory:", clock=clock)
+    memory.remember("The code is 0000.", source="web", ttl=60)
+    memory.quarantine(source="web")
+    assert memory.stats().quarantined == 1
+    now = clock.now()
+    looks = iter([now, now + 61, now + 61])
+    clock.now = lambda: next(looks)  # type: ignore[method-assign]
+    assert list(memory.quarantined()) == []
+    clock.now = lambda: now + 61  # type: ignore[method-assign]
+    assert memory.stats().quarantined == 0
 
 
 def test_other_namespaces_are_left_alone(memory: Memory) -> None:

@@ -56,7 +56,7 @@ class ScreeningVerbs(Handle):
             number = self._live.number(connection)
             ids = [] if number is None else matching_ids(connection, number, condition, isolated=True).tolist()
             found = memories.records(connection, number or 0, ids, isolated=True)
-        return iter([found[memory] for memory in ids])
+        return iter([found[memory] for memory in ids if memory in found])  # one may have ended meanwhile
 
     async def aquarantined(self, where: Any = None) -> list[Record]:  # noqa: ANN401
         return await self._run(lambda: list(self.quarantined(where)))
