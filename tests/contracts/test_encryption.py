@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -497,6 +498,29 @@ def test_a_commit_that_fails_leaves_the_old_key(written: Path, monkeypatch: pyte
     with Memory.open(written, encryption_key=KEY) as memory:
         assert memory.verify().ok
         assert len(memory.at("new")) == 1
+
+
+def test_others_read_while_a_new_key_takes_the_place_of_the_old_one(
+    written: Path, open_memory: OpenMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Memory.open(written, encryption_key=KEY) as memory:
+        for name in ("one", "two"):
+            memory.at(name).remember(f"The code of {name} is 0000.")
+    memory = open_memory(written, encryption_key=KEY)
+    take, read = vault.Vault.take, []
+
+    def takes(self: vault.Vault, master: ciphers.MasterKey) -> ciphers.MasterKey:
+        before = take(self, master)
+        thread = Thread(target=lambda: read.extend(record.text for record in memory.at("one").records()))
+        thread.start()
+        thread.join()
+        return before
+
+    monkeypatch.setattr(vault.Vault, "take", takes)
+    memory.rewrap(OTHER)
+    assert read == ["The code of one is 0000."]
+    assert [record.text for record in memory.at("two").records()] == ["The code of two is 0000."]
+    assert memory.verify().ok
 
 
 def test_a_destroyed_key_takes_its_namespace_along_and_nothing_else(folder: Path, tmp_path: Path) -> None:
