@@ -35,6 +35,7 @@ from mnemoloom.storage.facts import CALLER, StoreFacts, read_facts, write_fact
 from mnemoloom.storage.feedback import add_use
 from mnemoloom.storage.lineage import derive, descendants, origins_of
 from mnemoloom.storage.memories import NewMemory, StoredPayload
+from mnemoloom.storage.quarantine import isolated
 from mnemoloom.storage.vault import Vault
 from mnemoloom.trust import least_trusted
 
@@ -159,7 +160,8 @@ class Writer:
             gone: list[int] = []
             for memory in ids:
                 number = self._live.number(connection)
-                if number is not None and memories.policy_of(connection, number, memory) is not None:
+                known = number is not None and memories.policy_of(connection, number, memory) is not None
+                if number is not None and known and not isolated(connection, [memory]):
                     memories.delete(connection, number, memory, now=now, signer=self._signer)
                     gone.append(memory)
                 elif missing == "refuse":
@@ -261,8 +263,9 @@ class Writer:
             memories.link(connection, SUPERSEDES, superseded)
 
     def _known(self, connection: sqlite3.Connection, memory: int) -> int:
+        """The namespace's number. Raises UnknownMemoryError unless the memory is there, and not in quarantine."""
         number = self._live.number(connection)
-        if number is None or memories.policy_of(connection, number, memory) is None:
+        if number is None or memories.policy_of(connection, number, memory) is None or isolated(connection, [memory]):
             raise UnknownMemoryError(memory)
         return number
 

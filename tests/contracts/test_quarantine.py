@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import OpenMemory, Refused
-from mnemoloom import Config, ManualClock, Memory, where
+from mnemoloom import Config, ManualClock, Memory, Tier, where
 from mnemoloom.config import Gate
 from mnemoloom.embedders import HashingEmbedder
 from mnemoloom.errors import UnknownMemoryError, ValidationError
@@ -147,6 +148,30 @@ def test_counts_leave_out_what_is_in_quarantine_and_what_has_ended(
     assert (memory.stats().merged, memory.namespaces(occupied=True)) == (2, [memory.namespace])
     clock.advance(61)
     assert (memory.stats().merged, dict(memory.stats().gated), memory.stats().memories) == (0, {}, 0)
+
+
+@pytest.mark.parametrize("key", [1, "code"])
+@pytest.mark.parametrize(
+    "verb",
+    [
+        lambda m, key: m.forget(key),
+        lambda m, key: m.forget_many([key]),
+        lambda m, key: m.pin(key),
+        lambda m, key: m.unpin(key),
+        lambda m, key: m.move(key, Tier.COLD),
+        lambda m, key: m.useful(key, query="code?"),
+    ],
+)
+def test_no_verb_that_takes_a_key_changes_the_quarantined(memory: Memory, verb: Any, key: Any) -> None:
+    memory.remember("The code is 0000.", external_id="code", source="web")
+    memory.quarantine(source="web")
+    before, entries = list(memory.quarantined()), memory.stats().entries
+    with pytest.raises(UnknownMemoryError):
+        verb(memory, key)
+    assert memory.forget_many([key], missing="skip") == 0
+    assert list(memory.quarantined()) == before
+    assert memory.stats().entries == entries
+    assert memory.verify().ok
 
 
 def test_what_ends_while_the_quarantine_is_listed_is_left_out(open_memory: OpenMemory, clock: ManualClock) -> None:
