@@ -24,7 +24,7 @@ from mnemoloom.recall.encoding import Encoding, is_down
 from mnemoloom.recall.learning import encoder_of
 from mnemoloom.recall.live import LiveShelf, entry_of
 from mnemoloom.recall.looking import SUPERSEDES, matching_ids
-from mnemoloom.recall.shelf import ShelfEntry
+from mnemoloom.recall.shelf import Shelf, ShelfEntry
 from mnemoloom.recall.speakers import is_reply
 from mnemoloom.recall.using import with_before
 from mnemoloom.records import Tier
@@ -53,13 +53,17 @@ _NO_PAYLOAD = StoredPayload(None, None, None)
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """What a transaction did: ids as the drafts stand, new entries, ids that are gone, new vectors, the width."""
+    """What a transaction did: ids as the drafts stand, new entries, ids that are gone, new vectors, the width.
+
+    shelf: the one whose numbers of terms the entries are counted by.
+    """
 
     ids: list[int]
     entries: list[tuple[ShelfEntry, dict[int, int]]]
     gone: list[int]
     encoded: list[ShelfEntry]
     width: int | None
+    shelf: Shelf | None = None
 
 
 class Writer:
@@ -348,7 +352,7 @@ class Writer:
         by_draft = {id(draft): memory for draft, memory in zip(chosen, ids, strict=True)}
         known |= {d.external_id: by_draft[id(d)] for d in chosen if d.external_id is not None}
         answer = [by_draft[id(d)] if d.external_id is None else known[d.external_id] for d in drafts]
-        return _Written(answer, entries, gone, self._rows_of(connection, number, encoded, facts), facts.width)
+        return _Written(answer, entries, gone, self._rows_of(connection, number, encoded, facts), facts.width, shelf)
 
     def _resolve(
         self,
@@ -402,7 +406,7 @@ class Writer:
     def _publish(self, done: _Written) -> None:
         if self._encoding is not None:
             self._encoding.width = done.width
-        self._live.publish(done.entries, gone=done.gone, encoded=done.encoded)
+        self._live.publish(done.entries, gone=done.gone, encoded=done.encoded, counted_by=done.shelf)
 
     def _settle_width(self, connection: sqlite3.Connection, new: Sequence[StoredPayload]) -> None:
         """The first vectors fix the store's width and encoder; later ones must agree."""

@@ -121,6 +121,40 @@ def test_one_thread_that_keeps_failing_does_not_harm_the_others(memory: Memory) 
     assert memory.verify().ok
 
 
+def test_what_is_committed_after_another_write_has_failed_is_found_by_its_words(
+    memory: Memory, open_memory: OpenMemory, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = memory.remember("Alpha, beta, gamma and delta.")
+    memory.remember("Omega, sigma and tau.")
+    memory.forget(gone)  # words are counted otherwise once the memories are read anew
+    store, commit = memory._opened.store, memory._opened.store._commit_all
+    failed = []
+
+    def fail_and_ask() -> None:
+        with pytest.raises(UnknownMemoryError):
+            memory.remember("Of something that is not there.", derived_from=[999])
+        asking = threading.Thread(target=lambda: memory.recall("omega", update=False))
+        asking.start()
+        asking.join()
+
+    def commits_late() -> None:
+        if store._pending and not failed:
+            failed.append(True)
+            fail_and_ask()  # a thread that came while this one gathered others for its commit
+        commit()
+
+    monkeypatch.setattr(store, "_commit_all", commits_late)
+    memory.remember("Kappa, lambda and rho.")
+    monkeypatch.undo()
+    memory.remember("Zeta, eta and theta.")
+    assert failed
+    reader = open_memory(folder, read_only=True, embedder=memory.embedder)
+    for word in ("kappa", "lambda", "zeta", "theta", "omega"):
+        found, read = (each.recall(word, update=False)[0] for each in (memory, reader))
+        assert word.capitalize() in found.text or word in found.text
+        assert (found.text, dict(found.parts)) == (read.text, dict(read.parts))
+
+
 def test_of_two_callers_who_settle_the_width_at_once_one_is_refused(open_memory: OpenMemory, folder: Path) -> None:
     memory = open_memory(folder)
     outcomes: list[str] = []

@@ -158,8 +158,12 @@ class LiveShelf:
         *,
         gone: Sequence[int] = (),
         encoded: Sequence[ShelfEntry] = (),
+        counted_by: Shelf | None = None,
     ) -> None:
-        """Take in what a transaction of this handle stored, let go of what it removed, set vectors it made."""
+        """Take in what a transaction of this handle stored, let go of what it removed, set vectors it made.
+
+        counted_by: the shelf whose numbers of terms the entries are counted by.
+        """
         with self._lock:
             self._forgotten = self._forgotten or bool(gone)
             if gone or encoded:
@@ -172,6 +176,9 @@ class LiveShelf:
                 shelf.remove(memory)
             for entry, counts in entries:
                 if entry.id > shelf.position:  # else it was loaded from the store already
+                    if shelf is not counted_by:  # another thread has had the shelf loaded anew meanwhile
+                        counts = shelf.count_terms(entry.text)
+                        shelf.measure_surprise(counts)
                     shelf.add(entry, counts)
                     shelf.position = entry.id
             self._sorted = None if encoded else self._sorted  # its sums hold the vectors of before
