@@ -22,7 +22,7 @@ from mnemoloom.gating import Gatekeeper
 from mnemoloom.recall.calibration import Calibration, forget_threshold, keep_threshold
 from mnemoloom.recall.encoding import Encoding, is_down
 from mnemoloom.recall.learning import encoder_of
-from mnemoloom.recall.live import LiveShelf, entry_of
+from mnemoloom.recall.live import LiveShelf, Noted, entry_of
 from mnemoloom.recall.looking import SUPERSEDES, matching_ids
 from mnemoloom.recall.shelf import Shelf, ShelfEntry
 from mnemoloom.recall.speakers import is_reply
@@ -100,6 +100,7 @@ class Writer:
                 return done
         payloads = self._payloads(drafts) if encode else {}
         self._check_widths(drafts)
+        noted: list[Noted] = []
 
         def work(connection: sqlite3.Connection) -> _Written:
             done = None if idem_key is None else self._answered(connection, idem_key, len(drafts))
@@ -107,13 +108,18 @@ class Writer:
                 return _Written(done, [], [], [], read_facts(connection).width)
             ended = self.end(connection, now)
             written = self._write(connection, drafts, payloads, existing, now)
+            self._note(connection, noted)
             written.gone.extend(ended)
             number = self._live.number(connection)
             if idem_key is not None and number is not None:
                 keep_answer(connection, number, idem_key, written.ids)
             return written
 
-        written = self._store.transact(work, publish=self._publish, abandon=self._live.abandon)
+        def abandon() -> None:
+            self._live.abandon()
+            self._live.give_back(noted)
+
+        written = self._store.transact(work, publish=self._publish, abandon=abandon)
         self.sweep()
         self._live.save(closing=False)
         return written.ids
@@ -254,17 +260,24 @@ class Writer:
     def flush_noted(self) -> None:
         """Write down what recall has noted."""
         if self._live.accessed() or self._live.superseded():
-            self._store.transact(self._note, publish=lambda _: None, abandon=_nothing)
+            noted: list[Noted] = []
+            self._store.transact(
+                lambda connection: self._note(connection, noted),
+                publish=lambda _: None,
+                abandon=lambda: self._live.give_back(noted),
+            )
 
-    def _note(self, connection: sqlite3.Connection) -> None:
-        """When memories were last recalled, and which were found to take the place of which."""
-        if noted := self._live.take_used():
+    def _note(self, connection: sqlite3.Connection, handed: list[Noted]) -> None:
+        """Write down when memories were last recalled, and which take the place of which; what it was, to `handed`."""
+        noted = self._live.take_noted()
+        handed.append(noted)
+        if noted.used:
             number = self._live.number(connection) or 0
-            used = with_before(noted, memories.uses(connection, number, noted))
+            used = with_before(noted.used, memories.uses(connection, number, noted.used))
             times = [(memory, each.time) for memory, each in used.items()]
             memories.touch(connection, times, active={memory: each.active for memory, each in used.items()})
-        if superseded := self._live.take_superseded():
-            memories.link(connection, SUPERSEDES, superseded)
+        if noted.superseded:
+            memories.link(connection, SUPERSEDES, noted.superseded)
 
     def _known(self, connection: sqlite3.Connection, memory: int) -> int:
         """The namespace's number. Raises UnknownMemoryError unless the memory is there, and not in quarantine."""
@@ -348,7 +361,6 @@ class Writer:
             (self._entry(memory, made, payload, facts), count)
             for memory, made, payload, count in zip(ids, new, kept, counts, strict=True)
         ]
-        self._note(connection)
         by_draft = {id(draft): memory for draft, memory in zip(chosen, ids, strict=True)}
         known |= {d.external_id: by_draft[id(d)] for d in chosen if d.external_id is not None}
         answer = [by_draft[id(d)] if d.external_id is None else known[d.external_id] for d in drafts]

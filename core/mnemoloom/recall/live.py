@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
 from threading import RLock
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,7 @@ from mnemoloom.storage.cache import drop_cache
 from mnemoloom.storage.facts import CALLER, StoreFacts, read_facts
 from mnemoloom.storage.quarantine import released_since
 
-__all__ = ["LiveShelf", "entry_of"]
+__all__ = ["LiveShelf", "Noted", "entry_of"]
 
 # Replaying this many memories at the next open costs less than writing the cache now.
 _REPLAY_AT_MOST = 500
@@ -38,6 +38,13 @@ _REBUILD_WHEN_DEAD = 0.5
 _USES = count(1)
 _SURPRISE_LIMIT = 1e30  # beyond, a number read from a damaged page
 _LONG_AGO = -(1 << 62)
+
+
+class Noted(NamedTuple):
+    """What recall has noted: uses by memory, and pairs of ids (newer, older) of which one takes the other's place."""
+
+    used: dict[int, Used]
+    superseded: set[tuple[int, int]]
 
 
 class LiveShelf:
@@ -275,16 +282,18 @@ class LiveShelf:
         with self._lock:
             return frozenset(self._superseded)
 
-    def take_superseded(self) -> set[tuple[int, int]]:
-        """The same, handed over to be written down."""
+    def take_noted(self) -> Noted:
+        """All that is not written down yet, handed over to be."""
         with self._lock:
-            taken, self._superseded = self._superseded, set()
-            return taken
+            superseded, self._superseded = self._superseded, set()
+            return Noted(self._uses.take(), superseded)
 
-    def take_used(self) -> dict[int, Used]:
-        """The uses that are not written down yet, handed over to be."""
+    def give_back(self, handed: Iterable[Noted]) -> None:
+        """Take back what was handed over, and could not be written down."""
         with self._lock:
-            return self._uses.take()
+            for noted in handed:
+                self._uses.give_back(noted.used)
+                self._superseded |= noted.superseded
 
     def save(self, *, closing: bool) -> None:
         """Write the cache, if replaying what it lacks would cost more; without a cache everything works, too."""
