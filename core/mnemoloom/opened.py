@@ -140,8 +140,9 @@ class OpenStore:
         def abandon() -> None:
             if before:
                 vault.take(before[0])
+                vault.settle()
 
-        self.store.transact(work, publish=lambda _: None, abandon=abandon)
+        self.store.transact(work, publish=lambda _: vault.settle(), abandon=abandon)
 
     def _sign(self, key: bytes | None) -> Signer:
         signer = Signer(self.store_id, key)

@@ -9,7 +9,7 @@ from mnemoloom.filters import Filter
 from mnemoloom.recall.live import LiveShelf
 from mnemoloom.recall.looking import matching_ids
 from mnemoloom.storage import Store, quarantine
-from mnemoloom.storage.lineage import descendants
+from mnemoloom.storage.lineage import descendants, without_hidden_origins
 
 __all__ = ["isolate", "release"]
 
@@ -29,13 +29,16 @@ def isolate(store: Store, live: LiveShelf, signer: Signer, condition: Filter, *,
 
 
 def release(store: Store, live: LiveShelf, signer: Signer, condition: Filter, *, derived: bool, now: int) -> int:
-    """Let the memories in quarantine that fit out of it, with what was derived from them; how many came out."""
+    """Let the memories in quarantine that fit out of it, with what was derived from them; how many came out.
+
+    What was also derived from others that stay in quarantine stays there with them, unless it fits itself.
+    """
 
     def work(connection: sqlite3.Connection) -> int:
         number = live.number(connection)
-        found = [] if number is None else matching_ids(connection, number, condition, isolated=None).tolist()
-        found = descendants(connection, found) if derived else found
-        held = sorted(quarantine.isolated(connection, found))
+        named = [] if number is None else matching_ids(connection, number, condition, isolated=None).tolist()
+        found = descendants(connection, named) if derived else named
+        held = without_hidden_origins(connection, quarantine.isolated(connection, found), named=named)
         quarantine.release(connection, number or 0, held, now=now, signer=signer)
         return len(held)
 

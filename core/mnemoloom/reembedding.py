@@ -29,11 +29,15 @@ _FROM = """
 FROM payloads p
 WHERE p.id > ? AND (p.encoder IS NULL OR p.encoder <> ? OR ?)
 AND (p.encoder IS NOT 'caller' OR length(p.vector) <> 4 * ?) AND EXISTS (
-    SELECT 1 FROM memories m WHERE m.payload = p.id
+    SELECT 1 FROM memories m WHERE m.payload = p.id AND (m.expires IS NULL OR m.expires > now_ms())
     AND (? OR m.speaker IS NULL OR lower(m.speaker) NOT IN (SELECT value FROM json_each(?))))
 """
 _WAITING = "".join(("SELECT p.id, p.namespace, p.pointer, p.variant, p.text ", _FROM, " ORDER BY p.id LIMIT ?"))
 _COUNT = "".join(("SELECT count(*) ", _FROM))
+_ONE_OF_CALLERS = """
+SELECT p.text FROM payloads p JOIN memories m ON m.payload = p.id WHERE p.encoder = 'caller'
+AND (m.expires IS NULL OR m.expires > now_ms()) LIMIT 1
+"""
 _SAMPLE = 400
 
 
@@ -112,7 +116,7 @@ def count_waiting(store: Store, identity: str, *, encode_replies: bool) -> int:
 def _find_width(store: Store, encoding: Encoding) -> int:
     """How wide the encoder's vectors are; asked for only if there are callers' vectors to compare them with."""
     with store.reading() as connection:
-        row = connection.execute("SELECT text FROM payloads WHERE encoder = 'caller' LIMIT 1").fetchone()
+        row = connection.execute(_ONE_OF_CALLERS).fetchone()
     return len(encoding.texts([row[0]])[0].row) if row else 0
 
 

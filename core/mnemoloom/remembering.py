@@ -22,9 +22,9 @@ from mnemoloom.gating import Gatekeeper
 from mnemoloom.recall.calibration import Calibration, forget_threshold, keep_threshold
 from mnemoloom.recall.encoding import Encoding, is_down
 from mnemoloom.recall.learning import encoder_of
-from mnemoloom.recall.live import LiveShelf, entry_of
+from mnemoloom.recall.live import LiveShelf, Noted, entry_of
 from mnemoloom.recall.looking import SUPERSEDES, matching_ids
-from mnemoloom.recall.shelf import ShelfEntry
+from mnemoloom.recall.shelf import Shelf, ShelfEntry
 from mnemoloom.recall.speakers import is_reply
 from mnemoloom.recall.using import with_before
 from mnemoloom.records import Tier
@@ -35,6 +35,7 @@ from mnemoloom.storage.facts import CALLER, StoreFacts, read_facts, write_fact
 from mnemoloom.storage.feedback import add_use
 from mnemoloom.storage.lineage import derive, descendants, origins_of
 from mnemoloom.storage.memories import NewMemory, StoredPayload
+from mnemoloom.storage.quarantine import isolated
 from mnemoloom.storage.vault import Vault
 from mnemoloom.trust import least_trusted
 
@@ -52,13 +53,17 @@ _NO_PAYLOAD = StoredPayload(None, None, None)
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """What a transaction did: ids as the drafts stand, new entries, ids that are gone, new vectors, the width."""
+    """What a transaction did: ids as the drafts stand, new entries, ids that are gone, new vectors, the width.
+
+    shelf: the one whose numbers of terms the entries are counted by.
+    """
 
     ids: list[int]
     entries: list[tuple[ShelfEntry, dict[int, int]]]
     gone: list[int]
     encoded: list[ShelfEntry]
     width: int | None
+    shelf: Shelf | None = None
 
 
 class Writer:
@@ -95,6 +100,7 @@ class Writer:
                 return done
         payloads = self._payloads(drafts) if encode else {}
         self._check_widths(drafts)
+        noted: list[Noted] = []
 
         def work(connection: sqlite3.Connection) -> _Written:
             done = None if idem_key is None else self._answered(connection, idem_key, len(drafts))
@@ -102,13 +108,18 @@ class Writer:
                 return _Written(done, [], [], [], read_facts(connection).width)
             ended = self.end(connection, now)
             written = self._write(connection, drafts, payloads, existing, now)
+            self._note(connection, noted)
             written.gone.extend(ended)
             number = self._live.number(connection)
             if idem_key is not None and number is not None:
                 keep_answer(connection, number, idem_key, written.ids)
             return written
 
-        written = self._store.transact(work, publish=self._publish, abandon=self._live.abandon)
+        def abandon() -> None:
+            self._live.abandon()
+            self._live.give_back(noted)
+
+        written = self._store.transact(work, publish=self._publish, abandon=abandon)
         self.sweep()
         self._live.save(closing=False)
         return written.ids
@@ -159,7 +170,8 @@ class Writer:
             gone: list[int] = []
             for memory in ids:
                 number = self._live.number(connection)
-                if number is not None and memories.policy_of(connection, number, memory) is not None:
+                known = number is not None and memories.policy_of(connection, number, memory) is not None
+                if number is not None and known and not isolated(connection, [memory]):
                     memories.delete(connection, number, memory, now=now, signer=self._signer)
                     gone.append(memory)
                 elif missing == "refuse":
@@ -248,21 +260,29 @@ class Writer:
     def flush_noted(self) -> None:
         """Write down what recall has noted."""
         if self._live.accessed() or self._live.superseded():
-            self._store.transact(self._note, publish=lambda _: None, abandon=_nothing)
+            noted: list[Noted] = []
+            self._store.transact(
+                lambda connection: self._note(connection, noted),
+                publish=lambda _: None,
+                abandon=lambda: self._live.give_back(noted),
+            )
 
-    def _note(self, connection: sqlite3.Connection) -> None:
-        """When memories were last recalled, and which were found to take the place of which."""
-        if noted := self._live.take_used():
+    def _note(self, connection: sqlite3.Connection, handed: list[Noted]) -> None:
+        """Write down when memories were last recalled, and which take the place of which; what it was, to `handed`."""
+        noted = self._live.take_noted()
+        handed.append(noted)
+        if noted.used:
             number = self._live.number(connection) or 0
-            used = with_before(noted, memories.uses(connection, number, noted))
+            used = with_before(noted.used, memories.uses(connection, number, noted.used))
             times = [(memory, each.time) for memory, each in used.items()]
             memories.touch(connection, times, active={memory: each.active for memory, each in used.items()})
-        if superseded := self._live.take_superseded():
-            memories.link(connection, SUPERSEDES, superseded)
+        if noted.superseded:
+            memories.link(connection, SUPERSEDES, noted.superseded)
 
     def _known(self, connection: sqlite3.Connection, memory: int) -> int:
+        """The namespace's number. Raises UnknownMemoryError unless the memory is there, and not in quarantine."""
         number = self._live.number(connection)
-        if number is None or memories.policy_of(connection, number, memory) is None:
+        if number is None or memories.policy_of(connection, number, memory) is None or isolated(connection, [memory]):
             raise UnknownMemoryError(memory)
         return number
 
@@ -341,11 +361,10 @@ class Writer:
             (self._entry(memory, made, payload, facts), count)
             for memory, made, payload, count in zip(ids, new, kept, counts, strict=True)
         ]
-        self._note(connection)
         by_draft = {id(draft): memory for draft, memory in zip(chosen, ids, strict=True)}
         known |= {d.external_id: by_draft[id(d)] for d in chosen if d.external_id is not None}
         answer = [by_draft[id(d)] if d.external_id is None else known[d.external_id] for d in drafts]
-        return _Written(answer, entries, gone, self._rows_of(connection, number, encoded, facts), facts.width)
+        return _Written(answer, entries, gone, self._rows_of(connection, number, encoded, facts), facts.width, shelf)
 
     def _resolve(
         self,
@@ -399,7 +418,7 @@ class Writer:
     def _publish(self, done: _Written) -> None:
         if self._encoding is not None:
             self._encoding.width = done.width
-        self._live.publish(done.entries, gone=done.gone, encoded=done.encoded)
+        self._live.publish(done.entries, gone=done.gone, encoded=done.encoded, counted_by=done.shelf)
 
     def _settle_width(self, connection: sqlite3.Connection, new: Sequence[StoredPayload]) -> None:
         """The first vectors fix the store's width and encoder; later ones must agree."""

@@ -15,7 +15,7 @@ import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from hashlib import blake2b, sha256
 from math import isfinite
@@ -38,9 +38,10 @@ from mnemoloom.errors import (
 from mnemoloom.recall.looking import SUPERSEDES
 from mnemoloom.storage import memories
 from mnemoloom.storage.facts import CALLER, StoreFacts, read_facts, write_fact
-from mnemoloom.storage.lineage import DERIVED, derive, lineage
+from mnemoloom.storage.lineage import DERIVED, derive, inherited, lineage
 from mnemoloom.storage.memories import NewMemory, StoredPayload
 from mnemoloom.storage.quarantine import isolate
+from mnemoloom.trust import least_trusted
 
 if TYPE_CHECKING:
     from mnemoloom.opened import OpenStore
@@ -335,13 +336,17 @@ def _mismatch(stored: str, offered: str, what: str) -> EmbedderMismatchError:
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """A line as a memory to store; `origins` are the numbers of the lines that it was derived from."""
+    """A line as a memory to store; `origins` are the numbers of the lines that it was derived from.
+
+    above: memories from before the import that it was derived from.
+    """
 
     number: int
     memory: NewMemory
     accessed: int | None
     isolated: bool
     origins: tuple[int, ...]
+    above: tuple[int, ...] = ()
 
     @property
     def size(self) -> int:
@@ -455,20 +460,31 @@ class _Intake:
             raise ImportFormatError(f"memories.jsonl line {number}: {error}") from error
 
     def _store(self, batch: list[_Line], existing: Conflict) -> None:
-        wanted = self._resolve(batch, existing)
+        wanted = [self._below(line) for line in self._resolve(batch, existing)]
         new = [line.memory for line in wanted]
         signer = self._opened.signer
         ids, _, poorer = memories.insert(self._connection, self._number, self._labels, new, signer=signer)
         memories.update_vectors(self._connection, self._number, poorer, now=self._now, signer=signer)
         self._ids.update((line.number, memory) for line, memory in zip(wanted, ids, strict=True))
         for line, memory in zip(wanted, ids, strict=True):
-            origins = sorted({self._ids[each] for each in line.origins if each in self._ids})
+            origins = sorted({*line.above, *(self._ids[each] for each in line.origins if each in self._ids)})
             derive(self._connection, self._number, memory, origins, now=self._now, signer=signer)
         hidden = [memory for line, memory in zip(wanted, ids, strict=True) if line.isolated]
         isolate(self._connection, self._number, hidden, now=self._now, signer=signer)
         seen = [(memory, line.accessed) for memory, line in zip(ids, wanted, strict=True)]
         memories.touch(self._connection, [(memory, moment) for memory, moment in seen if moment is not None])
         self._added += len(ids)
+
+    def _below(self, line: _Line) -> _Line:
+        """The line under the rules of the memories that were here before and stand for its origins."""
+        known = [self._ids[each] for each in line.origins if 0 < self._ids.get(each, 0) <= self._head]
+        if not known:
+            return line
+        above = inherited(self._connection, self._number, known)
+        ends = [end for end in (line.memory.expires, above.end) if end is not None]
+        trust = least_trusted([line.memory.trust, *above.trusts])
+        memory = replace(line.memory, expires=min(ends, default=None), trust=trust)
+        return replace(line, memory=memory, isolated=line.isolated or above.isolated, above=tuple(above.origins))
 
     def _resolve(self, batch: list[_Line], existing: Conflict) -> list[_Line]:
         """The lines to store, after making room for those that replace a memory."""

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -499,6 +500,29 @@ def test_a_commit_that_fails_leaves_the_old_key(written: Path, monkeypatch: pyte
         assert len(memory.at("new")) == 1
 
 
+def test_others_read_while_a_new_key_takes_the_place_of_the_old_one(
+    written: Path, open_memory: OpenMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Memory.open(written, encryption_key=KEY) as memory:
+        for name in ("one", "two"):
+            memory.at(name).remember(f"The code of {name} is 0000.")
+    memory = open_memory(written, encryption_key=KEY)
+    take, read = vault.Vault.take, []
+
+    def takes(self: vault.Vault, master: ciphers.MasterKey) -> ciphers.MasterKey:
+        before = take(self, master)
+        thread = Thread(target=lambda: read.extend(record.text for record in memory.at("one").records()))
+        thread.start()
+        thread.join()
+        return before
+
+    monkeypatch.setattr(vault.Vault, "take", takes)
+    memory.rewrap(OTHER)
+    assert read == ["The code of one is 0000."]
+    assert [record.text for record in memory.at("two").records()] == ["The code of two is 0000."]
+    assert memory.verify().ok
+
+
 def test_a_destroyed_key_takes_its_namespace_along_and_nothing_else(folder: Path, tmp_path: Path) -> None:
     with Memory.open(folder, encryption_key=KEY, **SETTINGS) as memory:
         fill(memory)
@@ -568,6 +592,21 @@ def test_a_reader_follows_namespaces_that_a_writer_adds(folder: Path, open_memor
     assert len(reader) == 1
     writer.at("new").remember("Two.", speaker="Ann")
     assert [hit.text for hit in reader.at("new").recall("two")] == ["Two."]
+
+
+def test_a_reader_follows_a_namespace_whose_key_was_destroyed_into_its_new_beginning(
+    folder: Path, open_memory: OpenMemory
+) -> None:
+    memory = open_memory(folder, encryption_key=KEY)
+    memory.remember("The ferry leaves at nine.", external_id="ferry")
+    reader = open_memory(folder, encryption_key=KEY, read_only=True)
+    assert len(reader.recall("When does the ferry leave?")) == 1
+    memory.destroy_key()
+    assert len(reader) == 0
+    memory.remember("The ferry leaves at ten.", external_id="ferry")
+    assert reader.get("ferry").text == "The ferry leaves at ten."
+    assert [hit.text for hit in reader.recall("When does the ferry leave?")] == ["The ferry leaves at ten."]
+    assert [record.text for record in reader.records()] == ["The ferry leaves at ten."]
 
 
 def test_tasks_may_do_it_too(folder: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from mnemoloom import Config, Draft, ManualClock, Memory, Tier, where
 from mnemoloom.embedders import HashingEmbedder
 from mnemoloom.errors import ConfigError, StorageFailure, UnknownMemoryError, ValidationError
+from mnemoloom.ports import Rows
 from mnemoloom.records import Hit
 
 if TYPE_CHECKING:
@@ -315,3 +316,24 @@ def test_what_waits_in_a_queue_ends_as_if_it_had_been_stored_at_once(memory: Mem
     assert first.expires is not None
     assert first.expires.timestamp() == clock.now() + 60
     assert second.expires is None
+
+
+def test_what_has_ended_is_not_encoded_any_more(open_memory: OpenMemory, folder: Path, clock: ManualClock) -> None:
+    with Memory.open(folder, clock=clock) as memory:
+        memory.remember("The code is 0000.", ttl=60)
+        memory.remember("The number is 1111.", vector=[1.0, 0.0], ttl=60)
+        memory.remember("The ferry leaves at nine.")
+    clock.advance(61)
+    read: list[str] = []
+
+    class Reading(HashingEmbedder):
+        def embed(self, texts: Sequence[str], *, query: bool = False) -> Rows:
+            read.extend(texts)
+            return super().embed(texts, query=query)
+
+    memory = open_memory(folder, clock=clock, embedder=Reading(64), reembed=True)
+    assert read == ["The ferry leaves at nine."]
+    assert memory.stats().waiting == 0
+    assert memory.reembed() == 0
+    assert memory.nearest("ferry").ids.tolist() == [3]
+    assert memory.verify().ok

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import OpenMemory, Refused
-from mnemoloom import Memory, where
+from mnemoloom import Config, ManualClock, Memory, Tier, where
+from mnemoloom.config import Gate
 from mnemoloom.embedders import HashingEmbedder
 from mnemoloom.errors import UnknownMemoryError, ValidationError
 
@@ -115,6 +117,76 @@ def test_a_quarantined_external_id_can_be_given_anew(memory: Memory) -> None:
     assert memory.verify().ok
 
 
+def test_what_was_made_of_two_sources_comes_out_when_both_have(memory: Memory) -> None:
+    pages = [memory.remember(f"The code of {name} is 0000.", source=name) for name in ("web/a", "web/b")]
+    summary = memory.remember("Both codes are 0000.", derived_from=pages)
+    again = memory.remember("In short: 0000.", derived_from=[summary])
+    memory.quarantine(source=["web/a", "web/b"])
+    assert memory.release(source="web/a") == 1
+    assert [record.id for record in memory.records()] == [pages[0]]
+    assert memory.release(where("id").eq(again)) == 1  # named itself
+    assert memory.release(source="web/b") == 2
+    assert [record.id for record in memory.quarantined()] == []
+    assert memory.verify().ok
+
+
+def test_counts_leave_out_what_is_in_quarantine_and_what_has_ended(
+    open_memory: OpenMemory, hashing: HashingEmbedder, clock: ManualClock
+) -> None:
+    memory = open_memory(":memory:", embedder=hashing, clock=clock, config=Config(gate=Gate()))
+    for day in ("one", "two", "three"):
+        memory.remember("The key is under the pot.", speaker="Ann", session=day, source="web", ttl=60)
+    memory.remember("Bo has a violin.", speaker="Ann", source="web/eve", ttl=60)
+    memory.sleep()
+    assert (memory.stats().merged, sum(memory.stats().gated.values())) == (2, 4)
+    memory.quarantine(source="web")
+    assert (memory.stats().merged, sum(memory.stats().gated.values()), memory.stats().quarantined) == (0, 1, 3)
+    assert memory.namespaces(occupied=True) == [memory.namespace]
+    memory.quarantine(source="web/eve")
+    assert memory.namespaces(occupied=True) == []
+    memory.release(source=["web", "web/eve"])
+    assert (memory.stats().merged, memory.namespaces(occupied=True)) == (2, [memory.namespace])
+    clock.advance(61)
+    assert (memory.stats().merged, dict(memory.stats().gated), memory.stats().memories) == (0, {}, 0)
+
+
+@pytest.mark.parametrize("key", [1, "code"])
+@pytest.mark.parametrize(
+    "verb",
+    [
+        lambda m, key: m.forget(key),
+        lambda m, key: m.forget_many([key]),
+        lambda m, key: m.pin(key),
+        lambda m, key: m.unpin(key),
+        lambda m, key: m.move(key, Tier.COLD),
+        lambda m, key: m.useful(key, query="code?"),
+    ],
+)
+def test_no_verb_that_takes_a_key_changes_the_quarantined(memory: Memory, verb: Any, key: Any) -> None:
+    memory.remember("The code is 0000.", external_id="code", source="web")
+    memory.quarantine(source="web")
+    before, entries = list(memory.quarantined()), memory.stats().entries
+    with pytest.raises(UnknownMemoryError):
+        verb(memory, key)
+    assert memory.forget_many([key], missing="skip") == 0
+    assert list(memory.quarantined()) == before
+    assert memory.stats().entries == entries
+    assert memory.verify().ok
+
+
+def test_what_ends_while_the_quarantine_is_listed_is_left_out(open_memory: OpenMemory, clock: ManualClock) -> None:
+    memory = open_memory(":memory:", clock=clock)
+    memory.remember("The code is 0000.", source="web", ttl=60)
+    memory.quarantine(source="web")
+    assert memory.stats().quarantined == 1
+    now = clock.now()
+    looks = iter([now, now + 61, now + 61])
+    clock.now = lambda: next(looks)  # type: ignore[method-assign]
+    assert list(memory.quarantined()) == []
+    clock.now = lambda: now + 61  # type: ignore[method-assign]
+    assert memory.stats().quarantined == 0
+
+
 def test_other_namespaces_are_left_alone(memory: Memory) -> None:
     other = memory.at("bo")
     for each in (memory, other):
@@ -141,6 +213,44 @@ def test_a_bundle_tells_what_is_in_quarantine_and_what_was_derived(open_memory: 
     memory_again.import_bundle(tmp_path / "one")
     memory_again.export(tmp_path / "two")
     assert (tmp_path / "two" / "memories.jsonl").read_bytes() == (tmp_path / "one" / "memories.jsonl").read_bytes()
+
+
+def test_what_a_bundle_derives_from_a_memory_that_is_here_goes_by_its_quarantine_trust_and_end(
+    open_memory: OpenMemory, tmp_path: Path, clock: ManualClock
+) -> None:
+    memory, other = open_memory(":memory:", clock=clock), open_memory(":memory:", clock=clock)
+    memory.remember("The code is 0000.", external_id="page", source="web/eve")
+    memory.remember("In short: 0000.", external_id="summary", derived_from=["page"])
+    memory.remember("Shorter: 0000.", derived_from=["summary"])
+    memory.export(tmp_path / "bundle")
+    origin = other.remember("Somebody wrote about codes.", trust="import")
+    page = {"source": "web/eve", "trust": "web", "ttl": 60, "derived_from": [origin]}
+    other.remember("The code is 0000.", external_id="page", **page)
+    other.quarantine(source="web/eve")
+    assert other.import_bundle(tmp_path / "bundle", existing="skip").added == 2
+    assert [record.id for record in other.records()] == [origin]
+    other.release(source="web/eve")
+    assert {record.trust for record in other.records()} == {"import", "web"}
+    assert [record.trust for record in other.records(where("source").exists(False))] == ["import", "web", "web"]
+    assert other.verify().ok
+    clock.advance(61)
+    assert [record.id for record in other.records()] == [origin]
+    assert other.verify().ok
+
+
+def test_what_a_bundle_derives_goes_with_the_origins_of_a_memory_that_is_here(
+    open_memory: OpenMemory, tmp_path: Path
+) -> None:
+    memory, other = open_memory(":memory:"), open_memory(":memory:")
+    memory.remember("The code is 0000.", external_id="page")
+    memory.remember("In short: 0000.", derived_from=["page"])
+    memory.export(tmp_path / "bundle")
+    root = other.remember("A page of the web.", source="web/eve")
+    other.remember("The code is 0000.", external_id="page", derived_from=[root])
+    other.import_bundle(tmp_path / "bundle", existing="skip")
+    other.forget("page")
+    assert other.remove_source("web/eve").count == 2
+    assert len(other) == 0
 
 
 @pytest.mark.parametrize("call", [lambda m: m.quarantine(), lambda m: m.release(), lambda m: m.quarantine({})])

@@ -14,6 +14,7 @@ import pytest
 from mnemoloom import Memory
 from mnemoloom.embedders import HashingEmbedder
 from mnemoloom.errors import DimensionMismatchError, LoomError, StorageFailure, UnknownMemoryError
+from mnemoloom.storage import memories
 
 if TYPE_CHECKING:
     from conftest import OpenMemory, Refused, StartPython
@@ -119,6 +120,74 @@ def test_one_thread_that_keeps_failing_does_not_harm_the_others(memory: Memory) 
     assert len(set(promised)) == 3 * EACH
     assert memory.stats().entries == 3 * EACH + 1
     assert memory.verify().ok
+
+
+def test_what_is_committed_after_another_write_has_failed_is_found_by_its_words(
+    memory: Memory, open_memory: OpenMemory, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = memory.remember("Alpha, beta, gamma and delta.")
+    memory.remember("Omega, sigma and tau.")
+    memory.forget(gone)  # words are counted otherwise once the memories are read anew
+    store, commit = memory._opened.store, memory._opened.store._commit_all
+    failed = []
+
+    def fail_and_ask() -> None:
+        with pytest.raises(UnknownMemoryError):
+            memory.remember("Of something that is not there.", derived_from=[999])
+        asking = threading.Thread(target=lambda: memory.recall("omega", update=False))
+        asking.start()
+        asking.join()
+
+    def commits_late() -> None:
+        if store._pending and not failed:
+            failed.append(True)
+            fail_and_ask()  # a thread that came while this one gathered others for its commit
+        commit()
+
+    monkeypatch.setattr(store, "_commit_all", commits_late)
+    memory.remember("Kappa, lambda and rho.")
+    monkeypatch.undo()
+    memory.remember("Zeta, eta and theta.")
+    assert failed
+    reader = open_memory(folder, read_only=True, embedder=memory.embedder)
+    for word in ("kappa", "lambda", "zeta", "theta", "omega"):
+        found, read = (each.recall(word, update=False)[0] for each in (memory, reader))
+        assert word.capitalize() in found.text or word in found.text
+        assert (found.text, dict(found.parts)) == (read.text, dict(read.parts))
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_what_recall_has_noted_outlives_a_write_that_fails(
+    open_memory: OpenMemory, folder: Path, monkeypatch: pytest.MonkeyPatch, late: bool
+) -> None:
+    memory = open_memory(folder)
+    memory.remember("My budget for the trip is $900.", speaker="Ann", time="2026-03-01")
+    memory.remember("We raised the budget for the trip to $1,200.", speaker="Ann", time="2026-04-11")
+    memory.recall("How much is the budget for the trip?")
+    noted = memory.get(1).accessed
+    assert noted is not None
+    store = memory._opened.store
+
+    def breaks_off(*_: object, **__: object) -> None:
+        if not late:
+            raise StorageFailure("the disk is full")
+        store._connection.execute("ROLLBACK")
+        store._fail(StorageFailure("the disk is full"))
+
+    with monkeypatch.context() as patched:
+        if late:
+            patched.setattr(store, "_commit_all", breaks_off)
+        else:
+            patched.setattr(memories, "link", breaks_off)
+        for write in (lambda: memory.remember("Never stored."), memory._writer.flush_noted):
+            with pytest.raises(StorageFailure):
+                write()
+    assert memory.get(1).accessed == noted
+    assert [record.id for record in memory.history(1)] == [1, 2]
+    memory.close()
+    memory = open_memory(folder)
+    assert memory.get(1).accessed == noted
+    assert [record.id for record in memory.history(1)] == [1, 2]
 
 
 def test_of_two_callers_who_settle_the_width_at_once_one_is_refused(open_memory: OpenMemory, folder: Path) -> None:

@@ -230,6 +230,25 @@ def test_a_forgotten_memory_teaches_nothing_any_more(things: Memory, folder: Pat
         assert connection.execute("SELECT count(*) FROM feedback").fetchone() == (0,)
 
 
+@pytest.mark.parametrize("read_only", [False, True])
+@pytest.mark.parametrize("hide", ["end", "quarantine"])
+def test_what_has_ended_or_is_in_quarantine_teaches_nothing(
+    things: Memory, open_memory: OpenMemory, folder: Path, clock: ManualClock, read_only: bool, hide: str
+) -> None:
+    asked = open_memory(folder, read_only=True, clock=clock, embedder=RowEmbedder()) if read_only else things
+    before = [hit.id for hit in asked.recall(QUESTION, k=20, update=False)]
+    gulls = things.remember("The gulls were loud.", source="web", ttl=60)
+    things.useful(gulls, query=QUESTION)
+    assert any("feedback" in hit.parts for hit in asked.recall(QUESTION, k=20, update=False))
+    if hide == "end":
+        clock.advance(61)
+    else:
+        things.quarantine(source="web")
+    after = asked.recall(QUESTION, k=20, update=False)
+    assert not any("feedback" in hit.parts for hit in after)
+    assert [hit.id for hit in after] == before
+
+
 @pytest.mark.parametrize("question", [b"odd", np.full(72, np.nan, "<f4").tobytes()])
 def test_a_damaged_table_of_feedback_is_named(
     things: Memory, folder: Path, open_memory: OpenMemory, question: bytes

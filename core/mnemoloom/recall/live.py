@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
 from threading import RLock
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,7 @@ from mnemoloom.storage.cache import drop_cache
 from mnemoloom.storage.facts import CALLER, StoreFacts, read_facts
 from mnemoloom.storage.quarantine import released_since
 
-__all__ = ["LiveShelf", "entry_of"]
+__all__ = ["LiveShelf", "Noted", "entry_of"]
 
 # Replaying this many memories at the next open costs less than writing the cache now.
 _REPLAY_AT_MOST = 500
@@ -38,6 +38,13 @@ _REBUILD_WHEN_DEAD = 0.5
 _USES = count(1)
 _SURPRISE_LIMIT = 1e30  # beyond, a number read from a damaged page
 _LONG_AGO = -(1 << 62)
+
+
+class Noted(NamedTuple):
+    """What recall has noted: uses by memory, and pairs of ids (newer, older) of which one takes the other's place."""
+
+    used: dict[int, Used]
+    superseded: set[tuple[int, int]]
 
 
 class LiveShelf:
@@ -92,6 +99,9 @@ class LiveShelf:
             yield connection, self.current(connection), self.number(connection) or 0
 
     def number(self, connection: sqlite3.Connection) -> int | None:
+        """What the namespace is known by in the tables; None if nothing was ever written to it."""
+        if self._store.read_only:  # the writer may have destroyed the key of the namespace and begun it anew
+            return memories.namespace_number(connection, self.labels)
         if self._number is None:
             self._number = memories.namespace_number(connection, self.labels)
         return self._number
@@ -116,6 +126,7 @@ class LiveShelf:
         if number is not None:
             for memory in memories.expired(connection, number, after=min(self._ended, now), until=now):
                 shelf.remove(memory)
+                self._learned = None  # it holds what this one taught
             self._next_end = memories.next_end(connection, number, after=now)
         self._ended = now
 
@@ -173,8 +184,12 @@ class LiveShelf:
         *,
         gone: Sequence[int] = (),
         encoded: Sequence[ShelfEntry] = (),
+        counted_by: Shelf | None = None,
     ) -> None:
-        """Take in what a transaction of this handle stored, let go of what it removed, set vectors it made."""
+        """Take in what a transaction of this handle stored, let go of what it removed, set vectors it made.
+
+        counted_by: the shelf whose numbers of terms the entries are counted by.
+        """
         with self._lock:
             self._forgotten = self._forgotten or bool(gone)
             if gone or encoded:
@@ -187,6 +202,9 @@ class LiveShelf:
                 shelf.remove(memory)
             for entry, counts in entries:
                 if entry.id > shelf.position:  # else it was loaded from the store already
+                    if shelf is not counted_by:  # another thread has had the shelf loaded anew meanwhile
+                        counts = shelf.count_terms(entry.text)
+                        shelf.measure_surprise(counts)
                     shelf.add(entry, counts)
                     shelf.position = entry.id
             self._sorted = None if encoded else self._sorted  # its sums hold the vectors of before
@@ -283,16 +301,18 @@ class LiveShelf:
         with self._lock:
             return frozenset(self._superseded)
 
-    def take_superseded(self) -> set[tuple[int, int]]:
-        """The same, handed over to be written down."""
+    def take_noted(self) -> Noted:
+        """All that is not written down yet, handed over to be."""
         with self._lock:
-            taken, self._superseded = self._superseded, set()
-            return taken
+            superseded, self._superseded = self._superseded, set()
+            return Noted(self._uses.take(), superseded)
 
-    def take_used(self) -> dict[int, Used]:
-        """The uses that are not written down yet, handed over to be."""
+    def give_back(self, handed: Iterable[Noted]) -> None:
+        """Take back what was handed over, and could not be written down."""
         with self._lock:
-            return self._uses.take()
+            for noted in handed:
+                self._uses.give_back(noted.used)
+                self._superseded |= noted.superseded
 
     def save(self, *, closing: bool) -> None:
         """Write the cache, if replaying what it lacks would cost more; without a cache everything works, too."""
@@ -345,8 +365,8 @@ class LiveShelf:
         }
 
     def _load(self, connection: sqlite3.Connection) -> Shelf:
-        shelf = None
-        if self.number(connection) is not None:
+        shelf, self._number = None, self.number(connection)
+        if self._number is not None:
             shelf = self._cached(connection)
         self._look_for_ends()
         if shelf is None or self._has_gaps(connection, shelf):
@@ -374,7 +394,8 @@ class LiveShelf:
         """Follow another process's writes; start anew when it has changed the encoder."""
         if memories.log_head(connection) > shelf.position:
             alike = self._made is not None and _made_alike(self._made, read_facts(connection))
-            if alike and not self._has_gaps(connection, shelf):
+            number, self._number = self._number, self.number(connection)
+            if alike and number in (None, self._number) and not self._has_gaps(connection, shelf):
                 self._follow(connection, shelf)
             else:
                 self._shelf = None
@@ -409,11 +430,13 @@ class LiveShelf:
             row = next(memories.scan(connection, number, after=change.memory - 1, until=change.memory), None)
             if row is None:
                 shelf.remove(change.memory)
+                self._learned = None
                 continue
             entry = self._entry(row, facts)
             shelf.set_cold(entry.id, entry.cold)
             if change.op == "encode" and entry.vector is not None:
                 shelf.set_vector(entry.id, entry.vector, entry.codes)
+                self._learned = None
 
 
 def _made_alike(one: StoreFacts, other: StoreFacts) -> bool:

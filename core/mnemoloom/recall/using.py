@@ -45,6 +45,13 @@ class Uses:
         taken, self._noted, self._stored = self._noted, {}, None
         return taken
 
+    def give_back(self, taken: Mapping[int, Used]) -> None:
+        """What was handed over, and could not be written down, is noted again."""
+        for memory, used in taken.items():
+            later = self._noted.get(memory)
+            self._noted[memory] = _together(used, later) if later else used
+        self._stored = None
+
     def activation(self, connection: sqlite3.Connection, shelf: Shelf, number: int) -> Activation:
         """By slot, with what is noted."""
         if self._stored is None or self._stored[0] is not shelf or self._stored[1] != shelf.position:

@@ -89,10 +89,11 @@ def decision_of(connection: sqlite3.Connection, memory: int) -> StoredDecision |
 
 
 def count_reasons(connection: sqlite3.Connection, namespace: int) -> dict[str, int]:
-    """How many of the namespace's memories met the gate, by the reason of the decision; less those in quarantine."""
+    """How many of the namespace's memories met the gate, by the reason of the decision; those shown alone."""
     found = connection.execute(
         "SELECT g.reason, count(*) FROM gated g JOIN memories m ON m.id = g.memory WHERE m.namespace = ? "
-        "AND m.id NOT IN (SELECT memory FROM quarantine) GROUP BY g.reason ORDER BY g.reason",
+        "AND (m.expires IS NULL OR m.expires > now_ms()) AND m.id NOT IN (SELECT memory FROM quarantine) "
+        "GROUP BY g.reason ORDER BY g.reason",
         (namespace,),
     )
     return dict(found)

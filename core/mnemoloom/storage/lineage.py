@@ -10,13 +10,25 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from mnemoloom.chain import Signer
 from mnemoloom.errors import UnknownMemoryError
-from mnemoloom.storage.memories import find, link, log_change
+from mnemoloom.storage.memories import find, first_end, link, log_change
 from mnemoloom.storage.quarantine import isolated
 
-__all__ = ["DERIVE", "DERIVED", "derive", "descendants", "ends_of", "lineage", "origins_of"]
+__all__ = [
+    "DERIVE",
+    "DERIVED",
+    "Inherited",
+    "derive",
+    "descendants",
+    "ends_of",
+    "inherited",
+    "lineage",
+    "origins_of",
+    "without_hidden_origins",
+]
 
 DERIVE = "derive"
 DERIVED = "derived"  # the kind of link from a memory to one that it was derived from
@@ -28,6 +40,10 @@ WITH RECURSIVE below (memory) AS (
 ) SELECT memory FROM below ORDER BY memory
 """
 _ABOVE = "SELECT target FROM links WHERE kind = 'derived' AND source IN (SELECT value FROM json_each(?))"
+_HIDDEN = """
+SELECT l.source, l.target FROM links l JOIN quarantine q ON q.memory = l.target
+WHERE l.kind = 'derived' AND l.source IN (SELECT value FROM json_each(?))
+"""
 _TRUSTS = "SELECT id, trust FROM memories WHERE namespace = ? AND id IN (SELECT value FROM json_each(?))"
 
 
@@ -51,6 +67,23 @@ def origins_of(
     return sorted({*trusts, *above}), list(trusts.values())
 
 
+class Inherited(NamedTuple):
+    """What a memory has from its origins: these and theirs, their trust, first end (ms), and quarantine."""
+
+    origins: list[int]
+    trusts: list[str]
+    end: int | None
+    isolated: bool
+
+
+def inherited(connection: sqlite3.Connection, namespace: int, origins: Iterable[int]) -> Inherited:
+    """What a memory has from origins that exist in its namespace, hidden ones too."""
+    given = json.dumps(sorted(origins))
+    trusts = dict(connection.execute(_TRUSTS, (namespace, given)))
+    every = sorted({*trusts, *(row[0] for row in connection.execute(_ABOVE, (given,)))})
+    return Inherited(every, list(trusts.values()), first_end(connection, every), bool(isolated(connection, every)))
+
+
 def derive(
     connection: sqlite3.Connection, namespace: int, memory: int, origins: Iterable[int], *, now: int, signer: Signer
 ) -> None:
@@ -69,6 +102,15 @@ def ends_of(item: bytes) -> tuple[int, int]:
 def descendants(connection: sqlite3.Connection, ids: Iterable[int]) -> list[int]:
     """Some memories and all that was derived from them, at any remove; ascending."""
     return [row[0] for row in connection.execute(_BELOW, (json.dumps(list(ids)),))]
+
+
+def without_hidden_origins(connection: sqlite3.Connection, ids: Iterable[int], *, named: Iterable[int]) -> list[int]:
+    """Of memories that may come out of quarantine together those of which no origin stays there, and the named ones."""
+    free, asked = set(ids), set(named)
+    pairs = connection.execute(_HIDDEN, (json.dumps(sorted(free)),)).fetchall()
+    while held := {memory for memory, origin in pairs if memory in free - asked and origin not in free}:
+        free -= held
+    return sorted(free)
 
 
 def lineage(connection: sqlite3.Connection) -> set[tuple[int, int]]:

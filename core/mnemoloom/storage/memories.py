@@ -145,6 +145,7 @@ SELECT id, source FROM memories WHERE id IN (SELECT value FROM json_each(?)) AND
 _OCCUPIED = """
 SELECT labels FROM namespaces n WHERE EXISTS (
     SELECT 1 FROM memories m WHERE m.namespace = n.id AND (m.expires IS NULL OR m.expires > now_ms())
+    AND m.id NOT IN (SELECT memory FROM quarantine)
 ) ORDER BY id
 """
 _ITEM = """
@@ -613,7 +614,7 @@ def anchor_at(connection: sqlite3.Connection, seq: int) -> str | None:
 
 
 def namespaces(connection: sqlite3.Connection, *, occupied: bool = False) -> list[tuple[str, ...]]:
-    """The labels of every namespace, or of those that hold a memory, in the order of their making."""
+    """The labels of every namespace, or of those that hold a memory not in quarantine, in the order of their making."""
     rows = connection.execute(_OCCUPIED if occupied else "SELECT labels FROM namespaces ORDER BY id").fetchall()
     try:
         return [tuple(map(str, json.loads(row[0]))) for row in rows]
@@ -635,6 +636,8 @@ def tier_counts(connection: sqlite3.Connection, namespace: int) -> dict[str, int
 def count_isolated(connection: sqlite3.Connection, namespace: int) -> int:
     """How many memories are in quarantine."""
     found = connection.execute(
-        "SELECT count(*) FROM quarantine q JOIN memories m ON m.id = q.memory WHERE m.namespace = ?", (namespace,)
+        "SELECT count(*) FROM quarantine q JOIN memories m ON m.id = q.memory WHERE m.namespace = ? "
+        "AND (m.expires IS NULL OR m.expires > now_ms())",
+        (namespace,),
     )
     return int(found.fetchone()[0])

@@ -16,8 +16,13 @@ def has_merged(connection: sqlite3.Connection, namespace: int) -> bool:
 
 
 def count_merged(connection: sqlite3.Connection, namespace: int) -> int:
-    """For how many memories of the namespace another one stands."""
-    return int(connection.execute("SELECT count(*) FROM merged WHERE namespace = ?", (namespace,)).fetchone()[0])
+    """For how many memories of the namespace another one stands, those in quarantine left out."""
+    found = connection.execute(
+        "SELECT count(*) FROM merged g JOIN memories m ON m.id = g.memory WHERE g.namespace = ? "
+        "AND (m.expires IS NULL OR m.expires > now_ms()) AND m.id NOT IN (SELECT memory FROM quarantine)",
+        (namespace,),
+    )
+    return int(found.fetchone()[0])
 
 
 def merged_ids(connection: sqlite3.Connection, namespace: int) -> set[int]:

@@ -15,6 +15,7 @@ import secrets
 import sqlite3
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,6 +113,7 @@ class Vault:
 
     def __init__(self, master: MasterKey, store: str) -> None:
         self._master, self._store = master, store
+        self._before: MasterKey | None = None  # while a transaction takes another one, the keys stand under either
         self._keys: dict[int, DataKey] = {}
         self._lock = threading.Lock()
 
@@ -161,13 +163,21 @@ class Vault:
         with self._lock:
             found = self._keys.get(namespace)
         if found is None:
-            row = connection.execute("SELECT wrapped FROM main.vault WHERE namespace = ?", (namespace,)).fetchone()
-            if row is None:
-                raise Undecipherable
-            found = DataKey(self._master.unwrap(namespace, row[0]), store=self._store)
+            found = DataKey(self._unwrapped(connection, namespace), store=self._store)
             with self._lock:
                 self._keys[namespace] = found
         return found
+
+    def _unwrapped(self, connection: sqlite3.Connection, namespace: int) -> bytes:
+        for _ in range(2):  # another thread may commit another master key meanwhile
+            with self._lock:
+                masters = (self._master, self._before)
+            row = connection.execute("SELECT wrapped FROM main.vault WHERE namespace = ?", (namespace,)).fetchone()
+            for master in masters if row else ():
+                with suppress(Undecipherable):
+                    if master is not None:
+                        return master.unwrap(namespace, row[0])
+        raise Undecipherable
 
     def destroy(self, connection: sqlite3.Connection, namespace: int) -> None:
         """Remove the key of a namespace for good; inside a transaction."""
@@ -187,9 +197,15 @@ class Vault:
         return fresh
 
     def take(self, master: MasterKey) -> MasterKey:
-        """Wrap with another master key from now on; the one before."""
-        before, self._master = self._master, master
-        return before
+        """Wrap with another master key from now on; the one before, which opens what it has wrapped until `settle`."""
+        with self._lock:
+            self._before, self._master = self._master, master
+            return self._before
+
+    def settle(self) -> None:
+        """Let go of the master key from before: what the one in use has wrapped is committed."""
+        with self._lock:
+            self._before = None
 
 
 class Locked:

@@ -39,7 +39,10 @@ class ScreeningVerbs(Handle):
         return await self._run(self.quarantine, where, **options)
 
     def release(self, where: Where | None = None, *, source: Labels | None = None, derived: bool = True) -> int:
-        """Let the memories that fit out of quarantine; how many came out. The arguments are those of `quarantine`."""
+        """Let the memories that fit out of quarantine; how many came out. The arguments are those of `quarantine`.
+
+        What was derived from others, too, that stay in quarantine, stays there unless the filter itself names it.
+        """
         opened, condition = self._opened, _named(where, source, verb="release")
         return release(opened.store, self._live, opened.signer, condition, derived=derived, now=opened.now())
 
@@ -53,7 +56,7 @@ class ScreeningVerbs(Handle):
             number = self._live.number(connection)
             ids = [] if number is None else matching_ids(connection, number, condition, isolated=True).tolist()
             found = memories.records(connection, number or 0, ids, isolated=True)
-        return iter([found[memory] for memory in ids])
+        return iter([found[memory] for memory in ids if memory in found])  # one may have ended meanwhile
 
     async def aquarantined(self, where: Any = None) -> list[Record]:  # noqa: ANN401
         return await self._run(lambda: list(self.quarantined(where)))
