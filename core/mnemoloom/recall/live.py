@@ -76,7 +76,7 @@ class LiveShelf:
         self._soiled = False  # the shelf has traces of what has ended; no file may be written of it
         self._unswept = False  # a file may have them, too
         self.used = 0  # which use of any shelf was the last of this one
-        self._made: StoreFacts | None = None  # the facts that the shelf was loaded under
+        self._made: StoreFacts | None = None  # the facts that the shelf was last brought up to date under
 
     @property
     def follows(self) -> StoreFacts | None:
@@ -354,9 +354,11 @@ class LiveShelf:
     def _catch_up(self, connection: sqlite3.Connection, shelf: Shelf) -> None:
         """Follow another process's writes; start anew when it has changed the encoder."""
         if memories.log_head(connection) > shelf.position:
-            alike = self._made is not None and _made_alike(self._made, read_facts(connection))
+            facts = read_facts(connection)
+            alike = self._made is not None and _made_alike(self._made, facts)
             if alike and not self._has_gaps(connection, shelf):
                 self._follow(connection, shelf)
+                self._made = facts
             else:
                 self._shelf = None
 
