@@ -230,6 +230,32 @@ def test_a_forgotten_memory_teaches_nothing_any_more(things: Memory, folder: Pat
         assert connection.execute("SELECT count(*) FROM feedback").fetchone() == (0,)
 
 
+def test_what_has_ended_or_is_in_quarantine_teaches_nothing_any_more(
+    things: Memory, open_memory: OpenMemory, folder: Path, clock: ManualClock
+) -> None:
+    reader = open_memory(folder, clock=clock, embedder=RowEmbedder(), config=ACTIVE, read_only=True)
+    short = things.remember("The gulls were loud.", ttl=60)
+    odd = things.remember("The tram was full.", source="web/odd")
+    things.useful(short, query=QUESTION)
+    things.useful(odd, query=QUESTION)
+
+    def all_see_alike() -> bool:
+        fresh = open_memory(folder, clock=clock, embedder=RowEmbedder(), config=ACTIVE, read_only=True)
+        wanted = seen(fresh.recall(QUESTION, k=20))
+        fresh.close()
+        return seen(reader.recall(QUESTION, k=20)) == wanted == seen(things.recall(QUESTION, k=20, update=False))
+
+    assert all_see_alike()
+    clock.advance(61)
+    assert all_see_alike()
+    things.quarantine(source="web/odd")
+    assert all_see_alike()
+    assert "feedback" not in things.recall(QUESTION, update=False)[0].parts
+    things.release(source="web/odd")
+    assert all_see_alike()
+    assert "feedback" in reader.recall(QUESTION)[0].parts
+
+
 @pytest.mark.parametrize("question", [b"odd", np.full(72, np.nan, "<f4").tobytes()])
 def test_a_damaged_table_of_feedback_is_named(
     things: Memory, folder: Path, open_memory: OpenMemory, question: bytes

@@ -111,8 +111,14 @@ class LiveShelf:
         (now,) = connection.execute("SELECT now_ms()").fetchone()
         if number is not None:
             for memory in memories.expired(connection, number, after=min(self._ended, now), until=now):
-                shelf.remove(memory)
+                self._remove(shelf, memory)
         self._ended = now
+
+    def _remove(self, shelf: Shelf, memory: int) -> None:
+        """Take a memory from the shelf, and what it taught."""
+        if shelf.slot_of(memory):
+            shelf.remove(memory)
+            self._learned = None
 
     @contextmanager
     def sorted(self, connection: sqlite3.Connection) -> Iterator[Sorted]:
@@ -390,7 +396,7 @@ class LiveShelf:
                 continue
             row = next(memories.scan(connection, number, after=change.memory - 1, until=change.memory), None)
             if row is None:
-                shelf.remove(change.memory)
+                self._remove(shelf, change.memory)
                 continue
             entry = self._entry(row, facts)
             shelf.set_cold(entry.id, entry.cold)
