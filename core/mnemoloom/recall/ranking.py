@@ -109,6 +109,10 @@ def rank(
     indexed = not (isinstance(profile, ConcertProfile) or (isinstance(profile, WeightedProfile) and profile.context))
     sought = evidence.vector if evidence.learned is None else evidence.learned
     near = _near(scope, sought, limit, profile) if indexed and not exact else None
+    if near is not None and sought is not evidence.vector:
+        # the scale of `dense` and the confidence are those of the question as it was asked
+        own = _near(scope, evidence.vector, limit, profile)
+        near = None if own is None else near.joined(Near.unseen(own.numbers))
     scope = scope if near is None else replace(scope, near=near.numbers)
     return replace(_ranked(scope, profile, limit), vector=sought, near=near)
 
