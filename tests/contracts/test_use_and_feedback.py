@@ -119,6 +119,17 @@ def test_activation_outlives_a_restart(
     assert seen(again.recall("the boat", k=5)) == kept
 
 
+def test_a_reader_sees_use_that_leaves_no_entry_in_the_log(
+    things: Memory, open_memory: OpenMemory, folder: Path, clock: ManualClock
+) -> None:
+    reader = open_memory(folder, clock=clock, embedder=RowEmbedder(), config=ACTIVE, read_only=True)
+    unused = seen(reader.recall("the boat", k=5))
+    things.recall("the boat", k=2)
+    used = seen(things.recall("the boat", k=5, update=False))
+    things.close()
+    assert seen(reader.recall("the boat", k=5)) == used != unused
+
+
 def test_use_in_one_namespace_is_none_in_another(things: Memory) -> None:
     other = things.at("other")
     other.remember_many(TEXTS)

@@ -258,7 +258,9 @@ class LiveShelf:
     def activation(self, connection: sqlite3.Connection) -> Activation:
         """How active every slot is from use."""
         with self._lock:
-            return self._uses.activation(connection, self.current(connection), self.number(connection) or 0)
+            shelf, number = self.current(connection), self.number(connection) or 0
+            version = memories.version(connection) if self._store.read_only else None
+            return self._uses.activation(connection, shelf, number, version=version)
 
     def note_superseded(self, pairs: Iterable[tuple[int, int]]) -> None:
         """Remember, until the next write, pairs of ids (newer, older) of which one takes the place of the other."""
