@@ -125,6 +125,14 @@ def test_the_neural_memory_asks_its_own_question(told: Memory) -> None:
         assert {hit.id: hit.score for hit in asked} != {hit.id: hit.score for hit in plain}
 
 
+def test_the_neural_memory_also_asks_the_question_that_feedback_has_moved(told: Memory) -> None:
+    told.useful(4, query=QUESTION)
+    plain = told.recall(QUESTION, 8, profile="dense")
+    for variant in ("mac", "mag", "mal"):
+        asked = told.recall(QUESTION, 8, profile="dense", variant=variant)  # type: ignore[arg-type]
+        assert {hit.id: hit.score_l0 for hit in asked} != {hit.id: hit.score_l0 for hit in plain}, variant
+
+
 def test_hits_of_a_variant_tell_their_cosine_with_the_question_that_was_asked(told: Memory) -> None:
     plain = {hit.id: hit.score_l0 for hit in told.recall(QUESTION, 9)}
     for variant in ("mac", "mag", "mal"):
