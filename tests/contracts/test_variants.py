@@ -204,6 +204,18 @@ def test_below_the_confidence_asked_for_there_are_no_hits(told: Memory) -> None:
         assert list(ask(told, variant, min_confidence=0.0))
 
 
+def test_what_is_pinned_takes_no_second_look_to_be_shown(open_memory: OpenMemory) -> None:
+    memory = open_memory(":memory:", embedder=HashingEmbedder(64))
+    pinned = memory.remember("Ann must not carry heavy things.", pinned=True)
+    memory.remember_many(f"Note {number} about nothing." for number in range(8))
+    cold = memory.remember("The ladder stands behind the old shed.", tier="cold")
+    asked = "Who says that the ladder stands behind the old shed?"
+    unsure, sure = (memory.recall(asked, tier=tier).confidence for tier in (None, [tier.value for tier in Tier]))
+    assert unsure < sure
+    shown = memory.recall(asked, 3, variant="mac", min_confidence=(unsure + sure) / 2)
+    assert {hit.id: hit.second_look for hit in shown if hit.id in (pinned, cold)} == {pinned: False, cold: True}
+
+
 def test_neighbours_are_attached_as_ever(told: Memory) -> None:
     [first] = [hit for hit in ask(told, "mac", expand=1) if hit.id == 1]
     assert [record.id for record in first.after] == [2]

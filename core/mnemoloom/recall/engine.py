@@ -69,7 +69,8 @@ class Recaller:
             wider = look is not first
             shown = arranged(view, look, replace(request, cold=request.cold or wider))
             windowed = {slot for slot, source in shown.sources.items() if source == "short_term"}
-            known = frozenset(first.ranking.slots[: request.k].tolist()) | windowed if wider else None
+            anyway = {slot for slot, source in shown.sources.items() if source != "long_term"}
+            known = frozenset(first.ranking.slots[: request.k].tolist()) | anyway if wider else None
             hits = hits_of(view, shown.look, request, known=known)
             hits = [replace(hit, short_term=view.shelf.slot_of(hit.id) in windowed) for hit in hits]
         return self._result(request, prepared, look, hits)
