@@ -84,6 +84,15 @@ def test_feedback_changes_neither_parts_nor_confidence_by_the_index() -> None:
         assert dict(one.parts) == pytest.approx(dict(other.parts), abs=1e-5)
 
 
+def test_nearest_by_the_index_gives_the_exact_cosines_of_what_a_filter_lets_through(library: Memory) -> None:
+    for place, query in enumerate(unit_rows(7, 20)):
+        who = None if place % 2 else {"speaker": "Marta"}
+        found, exact = (library.nearest(vector=query, k=10, where=who, exact=exact) for exact in (False, True))
+        assert len(set(found.ids.tolist()) & set(exact.ids.tolist())) >= 9
+        known = dict(zip(*(each.tolist() for each in library.nearest(vector=query, where=who)), strict=True))
+        assert found.cosines.tolist() == pytest.approx([known[each] for each in found.ids.tolist()], abs=1e-6)
+
+
 def test_recall_of_few_memories_compares_every_vector() -> None:
     with opened(":memory:") as memory:
         memory.remember_many(drafts(1, 100))

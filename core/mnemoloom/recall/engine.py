@@ -179,7 +179,7 @@ class Recaller:
         with self._view() as view:
             if vector is not None and view.shelf.vectors.width not in (None, len(vector)):
                 return self.nearest(request, text=text, k=k)  # encoded anew, to another width, in the meantime
-            return by_cosine(view.shelf, vector, allowed=view.allowed(request), k=k)
+            return by_cosine(view.shelf, vector, allowed=view.allowed(request), k=k, exact=request.exact)
 
     @contextmanager
     def _view(self) -> Iterator[View]:
