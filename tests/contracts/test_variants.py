@@ -287,6 +287,7 @@ def test_why_tells_where_a_variant_shows_a_memory_or_what_it_shows_instead(told:
                 place = ids(shown).index(memory) + 1
                 wanted = f"{variant} shows it at place {place} of {len(shown)}, from {hit.shown_from} memory"
                 assert told_why.stages[-1].detail == wanted
+                assert (told_why.rank, told_why.score, told_why.parts) == (place, hit.score, hit.parts)
     cold = told.why(QUESTION, 8, 5, variant="mac", window=window)
     assert cold.stages[1].detail == "it is cold, and stands in the window"
     lost = told.why(QUESTION, 4, 2, variant="mac", window=window)

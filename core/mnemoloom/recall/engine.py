@@ -15,7 +15,7 @@ from mnemoloom.config import Config, Profile, profile_named
 from mnemoloom.errors import EmbedderError
 from mnemoloom.fabric import asked
 from mnemoloom.index.exact import unit_row
-from mnemoloom.recall.arranging import arranged, asked_by
+from mnemoloom.recall.arranging import Arranged, arranged, asked_by
 from mnemoloom.recall.confidence import about_someone_else
 from mnemoloom.recall.encoding import Encoding, is_down
 from mnemoloom.recall.explain import Findings, explain
@@ -76,9 +76,9 @@ class Recaller:
         return self._result(request, prepared, look, hits)
 
     @staticmethod
-    def _shown(view: View, look: Look, request: Request) -> dict[int, str]:
-        """The slots that a variant shows, in order, and which memory each is from."""
-        return {} if request.variant == "memory" else arranged(view, look, request).sources
+    def _shown(view: View, look: Look, request: Request) -> Arranged:
+        """What a variant shows, and which memory each of its slots is from; the look itself without a variant."""
+        return Arranged(look, {}) if request.variant == "memory" else arranged(view, look, request)
 
     @staticmethod
     def _result(request: Request, prepared: Prepared, look: Look, hits: list[Hit]) -> RecallResult:
@@ -103,6 +103,7 @@ class Recaller:
             whole = replace(request, k=len(shelf.ids), exact=True)
             first, look = view.looks(whole, prepared, self._config.update_rule)
             second_look = look is not first
+            shown = self._shown(view, look, replace(request, cold=request.cold or second_look))
             findings = Findings(
                 shelf=shelf,
                 query=prepared.query,
@@ -129,7 +130,8 @@ class Recaller:
                 crowded=look.crowded,
                 isolated=bool(isolated(view.connection, [memory])),
                 variant=request.variant,
-                shown=self._shown(view, look, replace(request, cold=request.cold or second_look)),
+                shown=shown.sources,
+                arranged=shown.look.ranking,
                 windowed=memory in request.window,
                 under=look.folds.under,
             )
