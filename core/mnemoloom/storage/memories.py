@@ -145,6 +145,7 @@ SELECT id, source FROM memories WHERE id IN (SELECT value FROM json_each(?)) AND
 _OCCUPIED = """
 SELECT labels FROM namespaces n WHERE EXISTS (
     SELECT 1 FROM memories m WHERE m.namespace = n.id AND (m.expires IS NULL OR m.expires > now_ms())
+    AND m.id NOT IN (SELECT memory FROM quarantine)
 ) ORDER BY id
 """
 _ITEM = """
