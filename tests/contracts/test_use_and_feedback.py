@@ -229,6 +229,18 @@ def test_feedback_outlives_a_restart(things: Memory, open_memory: OpenMemory, fo
     assert seen(again.recall(QUESTION, k=20)) == more
 
 
+def test_an_answer_as_of_an_earlier_time_has_learned_nothing(things: Memory, clock: ManualClock) -> None:
+    then = clock.now()
+    before = seen(things.recall(QUESTION, k=20, update=False))
+    clock.advance(60)
+    late = things.remember("The gulls were loud.")
+    unlearned = seen(things.recall(QUESTION, k=20, as_of=then))
+    things.useful(late, query=QUESTION)
+    assert "feedback" in things.recall(QUESTION, update=False)[0].parts
+    assert seen(things.recall(QUESTION, k=20, as_of=then)) == unlearned
+    assert [memory for memory, _, _ in unlearned] == [memory for memory, _, _ in before]
+
+
 def test_a_forgotten_memory_teaches_nothing_any_more(things: Memory, folder: Path) -> None:
     things.forget(19)
     before = seen(things.recall(QUESTION, k=20, update=False))

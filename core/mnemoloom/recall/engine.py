@@ -190,7 +190,9 @@ class Recaller:
 
     def _prepare(self, request: Request) -> Prepared:
         with self._live.reading() as (connection, shelf, _):
-            learned = self._live.learned(connection) if self._config.feedback else None
+            # what was useful may have been said later than what is asked for
+            known = self._config.feedback and request.as_of is None
+            learned = self._live.learned(connection) if known else None
             profile = self._profile(request, shelf)
             query = read_query(
                 request.query,
