@@ -254,7 +254,8 @@ class Stage:
 class Explanation:
     """Why a memory is, or is not, among the hits of a query.
 
-    `rank` counts from 1 and is None when the memory was no candidate. `stages` runs in order and ends
+    `rank` counts from 1, among what a variant shows if it shows the memory; it is None when the memory was no
+    candidate. `score` and `parts` are those of the hit, if it is one. `stages` runs in order and ends
     with the first one that was not passed. `confidence` is that of the whole result; `missing` names the words of
     the query that the best memories match worst, with how well they do (a cosine).
     """

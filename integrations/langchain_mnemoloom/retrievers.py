@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -25,6 +26,7 @@ _OPTIONS = (
     *_OWN,
     *(name for name in inspect.signature(Memory.recall).parameters if name not in ("self", "query", "k")),
 )
+_ROUNDING = 1e-9  # .29 of 100 is a little less than 29
 _WIDER = 4  # how much more is asked for when a function has refused too many
 
 
@@ -100,6 +102,8 @@ class MnemoloomRetriever(BaseRetriever):
         options = {**self.options, **asked}
         settings = {name: options.pop(name, getattr(self, name)) for name in _OWN}
         options.setdefault("min_confidence", self.min_confidence)
+        if options.get("per_source") is None:
+            options["per_source"] = self.memory.per_source
         return _Call(**settings, options=options, most=self.memory.limits.k)
 
     def _get_ls_params(self, **kwargs: Any) -> LangSmithRetrieverParams:  # noqa: ANN401
@@ -124,6 +128,10 @@ class _Call:
     ) -> None:
         self._filter: DocumentFilter = parse_document_filter(filter)
         self._k, self._min_score, self._most = k, min_score, most
+        self._of_one: int | None = None  # how many of the documents that a function keeps one source may give
+        share = options["per_source"]
+        if self._filter.keeps is not None and isinstance(share, (int, float)) and 0.0 <= share < 1.0:
+            self._of_one, options["per_source"] = max(1, int(share * k + _ROUNDING)), 1
         self.asks = k
         self.options = options | {"where": conjoin(self._filter.condition, parse_filter(options.get("where")))}
         self.documents: list[Document] = []
@@ -132,12 +140,27 @@ class _Call:
         """Take in a result; whether asking for more could not change the answer."""
         enough = [hit for hit in result if self._min_score is None or hit.score >= self._min_score]
         about = {"confidence": result.confidence} | ({"degraded": result.degraded} if result.degraded else {})
-        documents = [as_document(hit, about=about) for hit in enough]
+        found = [(as_document(hit, about=about), hit.source) for hit in enough]
         keeps = self._filter.keeps
-        self.documents = [each for each in documents if keeps is None or keeps(each)][: self._k]
+        if keeps is not None:
+            found = [each for each in found if keeps(each[0])]
+        if self._of_one is not None:
+            found = _bounded(found, self._of_one)
+        self.documents = [document for document, _ in found[: self._k]]
         exhausted = len(enough) < self.asks or self.asks >= self._most
         return keeps is None or exhausted or len(self.documents) == self._k
 
     def widen(self) -> None:
         """Ask for more the next time."""
         self.asks = min(self.asks * _WIDER, self._most)
+
+
+def _bounded(found: list[tuple[Document, str | None]], most: int) -> list[tuple[Document, str | None]]:
+    """Documents and their sources, of each source the best so many; those without one all stay."""
+    given: Counter[str] = Counter()
+    kept = []
+    for document, source in found:
+        given.update([] if source is None else [source])
+        if source is None or given[source] <= most:
+            kept.append((document, source))
+    return kept

@@ -80,6 +80,18 @@ def test_confidence_does_not_depend_on_how_many_hits_are_wanted(talk: Memory) ->
     assert len({talk.recall(KNOWN, k=k).confidence for k in (1, 5, 20)}) == 1
 
 
+def test_confidence_does_not_depend_on_how_many_replies_stand_before_the_messages(open_memory: OpenMemory) -> None:
+    memory = open_memory(":memory:", embedder=WordEmbedder())
+    memory.remember("Where is the old oak barrel of the harbour?", speaker="user", session="one")
+    memory.remember_many(Draft(text=f"Step {i}.", speaker="assistant", session="one") for i in range(25))
+    for text in ("The oak barrel leaks.", "The harbour is cold.", "I like old boats."):
+        memory.remember(text, speaker="user", session=text)
+    question = "What did you say about the old oak barrel of the harbour?"
+    assert [hit.speaker for hit in memory.recall(question, k=20)].count("user") == 1
+    assert len({memory.recall(question, k=k).confidence for k in (1, 5, 20, 100)}) == 1
+    assert memory.why(question, 1).confidence == memory.recall(question).confidence
+
+
 def test_another_than_the_named_speaker_said_what_fits(talk: Memory, encoder: Embedder | None) -> None:
     wrong = talk.recall("When did Ann repair the old sailing boat in the harbour?")
     right = talk.recall("When did Otto repair the old sailing boat in the harbour?")

@@ -66,6 +66,33 @@ def test_without_the_index_only_the_exact_level_has_a_score(library: Memory) -> 
         assert (hit.score_l0, hit.score_l1, hit.score_l2) == (None, None, None)
 
 
+def test_feedback_changes_neither_parts_nor_confidence_by_the_index() -> None:
+    asked, learned = unit_rows(5, 2)
+    rows = np.random.default_rng(6).standard_normal((4_000, WIDTH)) / 8
+    rows[:600] = learned + rows[:600] / 2
+    rows[600:650] = asked + rows[600:650] / 2
+    few = IndexSettings(exact_below=500, candidates=20)
+    with Memory.open(":memory:", config=Config(index=few, feedback=1.0)) as memory:
+        ids = memory.remember_many(Draft(text=f"note {i}", vector=row) for i, row in enumerate(rows))
+        for _ in range(8):
+            memory.useful(ids[:50], query="unheard", vector=asked)
+        found, exact = (memory.recall("unheard", 10, vector=asked, exact=exact) for exact in (False, True))
+        assert memory.stats().index.way != "exact"
+    assert found.confidence == pytest.approx(exact.confidence, abs=1e-6)
+    assert [hit.id for hit in found] == [hit.id for hit in exact]
+    for one, other in zip(found, exact, strict=True):
+        assert dict(one.parts) == pytest.approx(dict(other.parts), abs=1e-5)
+
+
+def test_nearest_by_the_index_gives_the_exact_cosines_of_what_a_filter_lets_through(library: Memory) -> None:
+    for place, query in enumerate(unit_rows(7, 20)):
+        who = None if place % 2 else {"speaker": "Marta"}
+        found, exact = (library.nearest(vector=query, k=10, where=who, exact=exact) for exact in (False, True))
+        assert len(set(found.ids.tolist()) & set(exact.ids.tolist())) >= 9
+        known = dict(zip(*(each.tolist() for each in library.nearest(vector=query, where=who)), strict=True))
+        assert found.cosines.tolist() == pytest.approx([known[each] for each in found.ids.tolist()], abs=1e-6)
+
+
 def test_recall_of_few_memories_compares_every_vector() -> None:
     with opened(":memory:") as memory:
         memory.remember_many(drafts(1, 100))

@@ -379,3 +379,12 @@ def test_topics_relations_short_term_memory_and_sleep_do_not_see_the_quarantined
     memory.sleep()
     assert sum(topic.count for topic in memory.topics()) == len(memory) == 6
     assert memory.verify().ok
+
+
+def test_a_namespace_that_holds_nothing_else_is_not_occupied(memory: Memory) -> None:
+    memory.at("a").remember("one", source="web/odd")
+    memory.at("b").remember("two")
+    memory.at("a").quarantine(source="web/odd")
+    assert memory.namespaces(occupied=True) == [("b",)]
+    memory.at("a").release(source="web/odd")
+    assert memory.namespaces(occupied=True) == [("a",), ("b",)]

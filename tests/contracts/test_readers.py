@@ -15,6 +15,7 @@ import pytest
 from mnemoloom import Memory, Tier
 from mnemoloom.embedders import HashingEmbedder
 from mnemoloom.errors import NotAStoreError, ReadOnlyError
+from unit.recall.word_embedder import WordEmbedder
 
 if TYPE_CHECKING:
     from conftest import OpenMemory, StartPython
@@ -152,6 +153,26 @@ def test_a_reader_outlives_a_change_of_the_encoder(folder: Path, open_memory: Op
     question = HashingEmbedder(32).embed([texts[7]])[0]
     assert reader.recall(texts[7], vector=question, profile="dense")[0].text == texts[7]
     assert other.verify().ok
+
+
+@pytest.mark.parametrize("width", [32, 64])
+def test_a_reader_from_before_the_first_encoder_outlives_its_change(
+    folder: Path, open_memory: OpenMemory, width: int
+) -> None:
+    writer = open_memory(folder)
+    ids = writer.remember_many(f"The kettle has served {number} cups." for number in range(20))
+    reader = open_memory(folder, read_only=True)
+    assert len(reader.recall("kettle", k=20)) == 20
+    writer.close()
+    for encoder in (HashingEmbedder(64), WordEmbedder(width)):
+        writer = open_memory(folder, embedder=encoder, reembed=True)
+        writer.reembed()
+        writer.topics()
+        assert len(reader.recall("How many cups?", k=20)) == 20
+        fresh = open_memory(folder, read_only=True)
+        assert np.array_equal(reader.vectors(ids), fresh.vectors(ids))
+        assert reader.topics() == fresh.topics()
+        writer.close()
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,17 @@ def test_keywords_are_spelled_as_the_memories_spell_them(store: Memory) -> None:
     assert not {"rais", "raising"} & set(largest.keywords)
 
 
+def test_keywords_that_tell_a_topic_equally_well_do_not_depend_on_what_was_forgotten(
+    store: Memory, open_memory: OpenMemory, folder: Path
+) -> None:
+    row = np.eye(WIDTH)[0]
+    gone = store.remember("Zebra, yak and walrus.", vector=row)
+    store.remember("Walrus, yak and zebra.", vector=row)
+    store.forget(gone)
+    assert store.topics()[0].keywords == ("walrus", "yak", "zebra")
+    assert store.topics() == open_memory(folder, read_only=True).topics()
+
+
 def test_vigilance_says_how_alike_the_memories_of_a_topic_are(open_memory: OpenMemory) -> None:
     counts = []
     for vigilance in (-1.0, 0.35, 1.0):

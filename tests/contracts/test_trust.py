@@ -128,6 +128,12 @@ def test_the_share_takes_the_best_of_a_source_and_reorders_nothing(memory: Memor
     assert {hit.id: hit.score for hit in capped}.items() <= {hit.id: hit.score for hit in everything}.items()
 
 
+@pytest.mark.parametrize(("share", "k", "most"), [(0.29, 100, 29), (0.58, 50, 29), (0.5, 5, 2), (0.0, 7, 1)])
+def test_a_share_is_as_many_hits_as_it_says(memory: Memory, share: float, k: int, most: int) -> None:
+    memory.remember_many(Draft(text=f"The door code is {i}.", source="web/forum") for i in range(k))
+    assert len(memory.recall(QUESTION, k=k, per_source=share)) == most
+
+
 def test_why_names_the_share_that_was_full(memory: Memory) -> None:
     flooded(memory, poisons=30)
     hits = memory.recall(QUESTION, k=100)

@@ -119,6 +119,17 @@ def test_activation_outlives_a_restart(
     assert seen(again.recall("the boat", k=5)) == kept
 
 
+def test_a_reader_sees_use_that_leaves_no_entry_in_the_log(
+    things: Memory, open_memory: OpenMemory, folder: Path, clock: ManualClock
+) -> None:
+    reader = open_memory(folder, clock=clock, embedder=RowEmbedder(), config=ACTIVE, read_only=True)
+    unused = seen(reader.recall("the boat", k=5))
+    things.recall("the boat", k=2)
+    used = seen(things.recall("the boat", k=5, update=False))
+    things.close()
+    assert seen(reader.recall("the boat", k=5)) == used != unused
+
+
 def test_use_in_one_namespace_is_none_in_another(things: Memory) -> None:
     other = things.at("other")
     other.remember_many(TEXTS)
@@ -218,6 +229,18 @@ def test_feedback_outlives_a_restart(things: Memory, open_memory: OpenMemory, fo
     assert seen(again.recall(QUESTION, k=20)) == more
 
 
+def test_an_answer_as_of_an_earlier_time_has_learned_nothing(things: Memory, clock: ManualClock) -> None:
+    then = clock.now()
+    before = seen(things.recall(QUESTION, k=20, update=False))
+    clock.advance(60)
+    late = things.remember("The gulls were loud.")
+    unlearned = seen(things.recall(QUESTION, k=20, as_of=then))
+    things.useful(late, query=QUESTION)
+    assert "feedback" in things.recall(QUESTION, update=False)[0].parts
+    assert seen(things.recall(QUESTION, k=20, as_of=then)) == unlearned
+    assert [memory for memory, _, _ in unlearned] == [memory for memory, _, _ in before]
+
+
 def test_a_forgotten_memory_teaches_nothing_any_more(things: Memory, folder: Path) -> None:
     things.forget(19)
     before = seen(things.recall(QUESTION, k=20, update=False))
@@ -247,6 +270,32 @@ def test_what_has_ended_or_is_in_quarantine_teaches_nothing(
     after = asked.recall(QUESTION, k=20, update=False)
     assert not any("feedback" in hit.parts for hit in after)
     assert [hit.id for hit in after] == before
+
+
+def test_what_has_ended_or_is_in_quarantine_teaches_nothing_any_more(
+    things: Memory, open_memory: OpenMemory, folder: Path, clock: ManualClock
+) -> None:
+    reader = open_memory(folder, clock=clock, embedder=RowEmbedder(), config=ACTIVE, read_only=True)
+    short = things.remember("The gulls were loud.", ttl=60)
+    odd = things.remember("The tram was full.", source="web/odd")
+    things.useful(short, query=QUESTION)
+    things.useful(odd, query=QUESTION)
+
+    def all_see_alike() -> bool:
+        fresh = open_memory(folder, clock=clock, embedder=RowEmbedder(), config=ACTIVE, read_only=True)
+        wanted = seen(fresh.recall(QUESTION, k=20))
+        fresh.close()
+        return seen(reader.recall(QUESTION, k=20)) == wanted == seen(things.recall(QUESTION, k=20, update=False))
+
+    assert all_see_alike()
+    clock.advance(61)
+    assert all_see_alike()
+    things.quarantine(source="web/odd")
+    assert all_see_alike()
+    assert "feedback" not in things.recall(QUESTION, update=False)[0].parts
+    things.release(source="web/odd")
+    assert all_see_alike()
+    assert "feedback" in reader.recall(QUESTION)[0].parts
 
 
 @pytest.mark.parametrize("question", [b"odd", np.full(72, np.nan, "<f4").tobytes()])

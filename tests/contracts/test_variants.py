@@ -125,6 +125,14 @@ def test_the_neural_memory_asks_its_own_question(told: Memory) -> None:
         assert {hit.id: hit.score for hit in asked} != {hit.id: hit.score for hit in plain}
 
 
+def test_the_neural_memory_also_asks_the_question_that_feedback_has_moved(told: Memory) -> None:
+    told.useful(4, query=QUESTION)
+    plain = told.recall(QUESTION, 8, profile="dense")
+    for variant in ("mac", "mag", "mal"):
+        asked = told.recall(QUESTION, 8, profile="dense", variant=variant)  # type: ignore[arg-type]
+        assert {hit.id: hit.score_l0 for hit in asked} != {hit.id: hit.score_l0 for hit in plain}, variant
+
+
 def test_hits_of_a_variant_tell_their_cosine_with_the_question_that_was_asked(told: Memory) -> None:
     plain = {hit.id: hit.score_l0 for hit in told.recall(QUESTION, 9)}
     for variant in ("mac", "mag", "mal"):
@@ -194,6 +202,18 @@ def test_below_the_confidence_asked_for_there_are_no_hits(told: Memory) -> None:
     for variant in ("mac", "mag", "mal"):
         assert list(ask(told, variant, min_confidence=1.0)) == []
         assert list(ask(told, variant, min_confidence=0.0))
+
+
+def test_what_is_pinned_takes_no_second_look_to_be_shown(open_memory: OpenMemory) -> None:
+    memory = open_memory(":memory:", embedder=HashingEmbedder(64))
+    pinned = memory.remember("Ann must not carry heavy things.", pinned=True)
+    memory.remember_many(f"Note {number} about nothing." for number in range(8))
+    cold = memory.remember("The ladder stands behind the old shed.", tier="cold")
+    asked = "Who says that the ladder stands behind the old shed?"
+    unsure, sure = (memory.recall(asked, tier=tier).confidence for tier in (None, [tier.value for tier in Tier]))
+    assert unsure < sure
+    shown = memory.recall(asked, 3, variant="mac", min_confidence=(unsure + sure) / 2)
+    assert {hit.id: hit.second_look for hit in shown if hit.id in (pinned, cold)} == {pinned: False, cold: True}
 
 
 def test_neighbours_are_attached_as_ever(told: Memory) -> None:
@@ -267,6 +287,7 @@ def test_why_tells_where_a_variant_shows_a_memory_or_what_it_shows_instead(told:
                 place = ids(shown).index(memory) + 1
                 wanted = f"{variant} shows it at place {place} of {len(shown)}, from {hit.shown_from} memory"
                 assert told_why.stages[-1].detail == wanted
+                assert (told_why.rank, told_why.score, told_why.parts) == (place, hit.score, hit.parts)
     cold = told.why(QUESTION, 8, 5, variant="mac", window=window)
     assert cold.stages[1].detail == "it is cold, and stands in the window"
     lost = told.why(QUESTION, 4, 2, variant="mac", window=window)

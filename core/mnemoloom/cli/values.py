@@ -11,10 +11,13 @@ from mnemoloom.errors import FilterError, ValidationError
 
 __all__ = ["check_time", "key_of", "least_confidence", "read_filter"]
 
+_LONGEST_NUMBER = 100  # digits; no memory has so many, and Python reads no more than 4,300
+
 
 def key_of(word: str, arguments: argparse.Namespace) -> int | str:
     """The memory that an ID names: digits are its number, unless --own says that IDs are the user's own."""
-    return int(word) if word.isascii() and word.isdigit() and not arguments.own else word
+    number = word.isascii() and word.isdigit() and len(word) <= _LONGEST_NUMBER and not arguments.own
+    return int(word) if number else word
 
 
 def check_time(given: str | None, option: str) -> str | None:

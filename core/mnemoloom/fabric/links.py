@@ -107,8 +107,7 @@ def similar_links(
         ] = -np.inf  # later, or itself
         one, other = np.nonzero(cosine >= threshold)
         matched, one = cosine[one, other], block[one]
-        near = 1.0 - np.minimum(1.0, np.abs(at[one] - at[other]) / _WEEK)
-        strength = np.clip(0.7 * matched + 0.3 * near, 1e-6, 1.0)
+        strength = _similarity(matched, at[one] - at[other])
         newer = at[one] >= at[other]
         source, target = np.where(newer, one, other), np.where(newer, other, one)
         found.append(_strongest(_both_ways(ids[source], ids[target], strength, _SIMILAR), most))
@@ -135,8 +134,7 @@ def similar_links_from(
     cosine[np.arange(len(starts)), starts] = -np.inf
     one, other = np.nonzero(cosine >= threshold)
     source = starts[one]
-    near = 1.0 - np.minimum(1.0, np.abs(at[source] - at[other]) / _WEEK)
-    forth = np.clip(0.7 * cosine[one, other] + 0.3 * near, 1e-6, 1.0)
+    forth = _similarity(cosine[one, other], at[source] - at[other])
     newer = (at[source] > at[other]) | ((at[source] == at[other]) & (source > other))
     strength = np.where(newer, forth, _way_back(forth)).astype(np.float32)
     links = Links(ids[source], ids[other], strength, np.full(len(source), _SIMILAR, np.uint8))
@@ -251,6 +249,16 @@ def best_paths(
 
 def _known(among: Mapping[int, Path], target: int) -> float:
     return among[target].strength if target in among else 0.0
+
+
+def _similarity(cosine: NDArray[np.floating[Any]], apart: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The strength of a link from the newer memory to the older; `apart` in seconds.
+
+    To six digits: which of two equal memories comes first must not depend on where their rows stand.
+    """
+    near = 1.0 - np.minimum(1.0, np.abs(apart) / _WEEK)
+    strength: NDArray[np.float64] = np.clip(0.7 * cosine + 0.3 * near, 1e-6, 1.0).astype(np.float64)
+    return strength.round(6)
 
 
 def _way_back(strength: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:

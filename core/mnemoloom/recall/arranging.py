@@ -42,8 +42,13 @@ def asked_by(request: Request, evidence: Evidence, shelf: Shelf) -> Evidence:
     if request.variant == "memory" or vector is None or width != len(vector) or request.as_of is not None:
         return evidence
     readable = shelf.eligible() & shelf.has_vector.values
-    answer = shelf.neural.answer(vector, shelf.vectors.values, readable)
-    return replace(evidence, vector=query_of(request.variant, vector, answer).astype(np.float32))
+
+    def put(question: NDArray[np.float32]) -> NDArray[np.float32]:
+        answer = shelf.neural.answer(question, shelf.vectors.values, readable)
+        return query_of(request.variant, question, answer).astype(np.float32)
+
+    learned = evidence.learned
+    return replace(evidence, vector=put(vector), learned=None if learned is None else put(learned))
 
 
 def arranged(view: View, look: Look, request: Request) -> Arranged:

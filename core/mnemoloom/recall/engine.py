@@ -15,7 +15,7 @@ from mnemoloom.config import Config, Profile, profile_named
 from mnemoloom.errors import EmbedderError
 from mnemoloom.fabric import asked
 from mnemoloom.index.exact import unit_row
-from mnemoloom.recall.arranging import arranged, asked_by
+from mnemoloom.recall.arranging import Arranged, arranged, asked_by
 from mnemoloom.recall.confidence import about_someone_else
 from mnemoloom.recall.encoding import Encoding, is_down
 from mnemoloom.recall.explain import Findings, explain
@@ -69,15 +69,16 @@ class Recaller:
             wider = look is not first
             shown = arranged(view, look, replace(request, cold=request.cold or wider))
             windowed = {slot for slot, source in shown.sources.items() if source == "short_term"}
-            known = frozenset(first.ranking.slots[: request.k].tolist()) | windowed if wider else None
+            anyway = {slot for slot, source in shown.sources.items() if source != "long_term"}
+            known = frozenset(first.ranking.slots[: request.k].tolist()) | anyway if wider else None
             hits = hits_of(view, shown.look, request, known=known)
             hits = [replace(hit, short_term=view.shelf.slot_of(hit.id) in windowed) for hit in hits]
         return self._result(request, prepared, look, hits)
 
     @staticmethod
-    def _shown(view: View, look: Look, request: Request) -> dict[int, str]:
-        """The slots that a variant shows, in order, and which memory each is from."""
-        return {} if request.variant == "memory" else arranged(view, look, request).sources
+    def _shown(view: View, look: Look, request: Request) -> Arranged:
+        """What a variant shows, and which memory each of its slots is from; the look itself without a variant."""
+        return Arranged(look, {}) if request.variant == "memory" else arranged(view, look, request)
 
     @staticmethod
     def _result(request: Request, prepared: Prepared, look: Look, hits: list[Hit]) -> RecallResult:
@@ -102,6 +103,7 @@ class Recaller:
             whole = replace(request, k=len(shelf.ids), exact=True)
             first, look = view.looks(whole, prepared, self._config.update_rule)
             second_look = look is not first
+            shown = self._shown(view, look, replace(request, cold=request.cold or second_look))
             findings = Findings(
                 shelf=shelf,
                 query=prepared.query,
@@ -128,7 +130,8 @@ class Recaller:
                 crowded=look.crowded,
                 isolated=bool(isolated(view.connection, [memory])),
                 variant=request.variant,
-                shown=self._shown(view, look, replace(request, cold=request.cold or second_look)),
+                shown=shown.sources,
+                arranged=shown.look.ranking,
                 windowed=memory in request.window,
                 under=look.folds.under,
             )
@@ -178,7 +181,7 @@ class Recaller:
         with self._view() as view:
             if vector is not None and view.shelf.vectors.width not in (None, len(vector)):
                 return self.nearest(request, text=text, k=k)  # encoded anew, to another width, in the meantime
-            return by_cosine(view.shelf, vector, allowed=view.allowed(request), k=k)
+            return by_cosine(view.shelf, vector, allowed=view.allowed(request), k=k, exact=request.exact)
 
     @contextmanager
     def _view(self) -> Iterator[View]:
@@ -187,7 +190,9 @@ class Recaller:
 
     def _prepare(self, request: Request) -> Prepared:
         with self._live.reading() as (connection, shelf, _):
-            learned = self._live.learned(connection) if self._config.feedback else None
+            # what was useful may have been said later than what is asked for
+            known = self._config.feedback and request.as_of is None
+            learned = self._live.learned(connection) if known else None
             profile = self._profile(request, shelf)
             query = read_query(
                 request.query,

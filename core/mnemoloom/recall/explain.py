@@ -34,7 +34,8 @@ class Findings:
     confidence: that memory holds an answer; least: what was asked for, if anything.
     ended: when the memory ended (ms), if it has and was not erased yet.
     gated: what the write gate decided about the memory, if it met it.
-    variant: Titans' way to use memory; shown: the slots that it shows, in order, and the memory that each is from.
+    variant: Titans' way to use memory; shown: the slots that it shows, in order, and the memory that each is from;
+    arranged: the same with their scores.
     windowed: whether the memory stands in the window that was given.
     trust: how far the memory is trusted; trusted: which labels may answer, None for all.
     crowded: slots that give way because better ones of their source fill its share. isolated: it is in quarantine.
@@ -49,6 +50,7 @@ class Findings:
     second_look: bool
     allowed: NDArray[np.bool_]
     ranking: Ranking
+    arranged: Ranking
     k: int
     pairs: tuple[tuple[int, int], ...]
     kinds: frozenset[str]
@@ -77,15 +79,16 @@ def explain(found: Findings, memory: int) -> Explanation:
         stages.append(stage)
         if not stage.passed:
             break
-    place = _place(found)
+    ranking = found.arranged if found.slot in found.shown else found.ranking
+    place = _place(found.slot, ranking)
     return Explanation(
         query=found.query.text,
         memory_id=memory,
         profile=found.profile.name,
         recalled=stages[-1].passed,
         rank=None if place is None else place + 1,
-        score=None if place is None else found.ranking.score(place),
-        parts={} if place is None else found.ranking.parts_at(place),
+        score=None if place is None else ranking.score(place),
+        parts={} if place is None else ranking.parts_at(place),
         stages=tuple(stages),
         confidence=found.confidence,
         missing=dict(found.ranking.support.missing),
@@ -121,7 +124,7 @@ def _stages(found: Findings, memory: int) -> Iterator[Stage]:
         yield Stage(name="variant", passed=slot in found.shown, detail=_variant(found))
         yield from _sure(found)
         return
-    place, told, crowded = _place(found), found.under.get(slot), slot in found.crowded
+    place, told, crowded = _place(found.slot, found.ranking), found.under.get(slot), slot in found.crowded
     candidate = crowded or place is not None or told is not None
     yield Stage(name="candidates", passed=candidate, detail=_words(found))
     if told is not None:
@@ -171,7 +174,7 @@ def _variant(found: Findings) -> str:
     if found.slot in found.shown:
         at, source = list(found.shown).index(found.slot) + 1, found.shown[found.slot]
         return f"{found.variant} shows it at place {at} of {len(found.shown)}, from {source} memory"
-    place = _place(found)
+    place = _place(found.slot, found.ranking)
     rank = "is no candidate" if place is None else f"has rank {place + 1}"
     return f"{found.variant} shows {len(found.shown)} others with k = {found.k}; by its score it {rank}"
 
@@ -212,9 +215,9 @@ def _listed(values: frozenset[Value], kinds: frozenset[str]) -> str:
     return ", ".join(f"{value.kind} {value.text}" for value in sorted(values) if value.kind in kinds)
 
 
-def _place(found: Findings) -> int | None:
-    places = np.flatnonzero(found.ranking.slots == found.slot)
-    return int(places[0]) if found.slot and len(places) else None
+def _place(slot: int, ranking: Ranking) -> int | None:
+    places = np.flatnonzero(ranking.slots == slot)
+    return int(places[0]) if slot and len(places) else None
 
 
 def _words(found: Findings) -> str:
@@ -238,7 +241,7 @@ def _words(found: Findings) -> str:
             parts.append(f"in its neighbours: {', '.join(beside)}")
         parts.append(f"missing: {', '.join(term for term in missing if term not in beside) or 'none'}")
     parts.append(f"vectors {'compared' if compared else 'not compared'}")
-    if _place(found) is None and found.slot not in found.crowded and found.slot not in found.under:
+    if _place(found.slot, found.ranking) is None and found.slot not in found.crowded and found.slot not in found.under:
         parts.append("nothing made it a candidate (speakers' names are not looked for inside texts)")
     return "; ".join(parts)
 

@@ -85,7 +85,7 @@ class LiveShelf:
         self._unswept = False  # a file may have them, too
         self._merged: tuple[int, bool] | None = None  # after how many commits that was so
         self.used = 0  # which use of any shelf was the last of this one
-        self._made: StoreFacts | None = None  # the facts that the shelf was loaded under
+        self._made: StoreFacts | None = None  # the facts that the shelf was last brought up to date under
 
     @property
     def follows(self) -> StoreFacts | None:
@@ -125,14 +125,19 @@ class LiveShelf:
         number = self.number(connection)
         if number is not None:
             for memory in memories.expired(connection, number, after=min(self._ended, now), until=now):
-                shelf.remove(memory)
-                self._learned = None  # it holds what this one taught
+                self._remove(shelf, memory)
             self._next_end = memories.next_end(connection, number, after=now)
         self._ended = now
 
     def _look_for_ends(self) -> None:
         """Ask the store anew what has ended."""
         self._ended = self._next_end = _LONG_AGO
+
+    def _remove(self, shelf: Shelf, memory: int) -> None:
+        """Take a memory from the shelf, and what it taught."""
+        if shelf.slot_of(memory):
+            shelf.remove(memory)
+            self._learned = None
 
     def has_merged(self, connection: sqlite3.Connection) -> bool:
         """Whether sleep has found repetitions."""
@@ -289,7 +294,9 @@ class LiveShelf:
     def activation(self, connection: sqlite3.Connection) -> Activation:
         """How active every slot is from use."""
         with self._lock:
-            return self._uses.activation(connection, self.current(connection), self.number(connection) or 0)
+            shelf, number = self.current(connection), self.number(connection) or 0
+            version = memories.version(connection) if self._store.read_only else None
+            return self._uses.activation(connection, shelf, number, version=version)
 
     def note_superseded(self, pairs: Iterable[tuple[int, int]]) -> None:
         """Remember, until the next write, pairs of ids (newer, older) of which one takes the place of the other."""
@@ -393,10 +400,12 @@ class LiveShelf:
     def _catch_up(self, connection: sqlite3.Connection, shelf: Shelf) -> None:
         """Follow another process's writes; start anew when it has changed the encoder."""
         if memories.log_head(connection) > shelf.position:
-            alike = self._made is not None and _made_alike(self._made, read_facts(connection))
+            facts = read_facts(connection)
+            alike = self._made is not None and _made_alike(self._made, facts)
             number, self._number = self._number, self.number(connection)
             if alike and number in (None, self._number) and not self._has_gaps(connection, shelf):
                 self._follow(connection, shelf)
+                self._made = facts
             else:
                 self._shelf = None
 
@@ -429,8 +438,7 @@ class LiveShelf:
                 continue
             row = next(memories.scan(connection, number, after=change.memory - 1, until=change.memory), None)
             if row is None:
-                shelf.remove(change.memory)
-                self._learned = None
+                self._remove(shelf, change.memory)
                 continue
             entry = self._entry(row, facts)
             shelf.set_cold(entry.id, entry.cold)

@@ -109,6 +109,10 @@ def rank(
     indexed = not (isinstance(profile, ConcertProfile) or (isinstance(profile, WeightedProfile) and profile.context))
     sought = evidence.vector if evidence.learned is None else evidence.learned
     near = _near(scope, sought, limit, profile) if indexed and not exact else None
+    if near is not None and sought is not evidence.vector:
+        # the scale of `dense` and the confidence are those of the question as it was asked
+        own = _near(scope, evidence.vector, limit, profile)
+        near = None if own is None else near.joined(Near.unseen(own.numbers, near.turned))
     scope = scope if near is None else replace(scope, near=near.numbers)
     return replace(_ranked(scope, profile, limit), vector=sought, near=near)
 
@@ -273,9 +277,11 @@ def _assistant(scope: Scope, profile: AssistantProfile, limit: int) -> Ranking:
     if "dense" in parts:
         evident = evident | (parts["dense"] != 0 if scope.near is not None else _encoded(scope, messages))
     found = evident | (replies & evident[answered]) | _any(parts, "chunk")
-    slots = _widened(_total(parts, scope.allowed & found), max(limit, 4 * BEST), slack=_ROUNDING)
+    total = _total(parts, scope.allowed & found)
+    slots = _widened(total, limit, slack=_ROUNDING)
     slots, kept = _sorted(slots, _doubled(parts, slots))
-    best = slots[messages[slots]][:BEST]
+    best = _widened(np.where(messages, total, -np.inf), BEST, slack=_ROUNDING)
+    best = _sorted(best, _doubled(parts, best))[0][:BEST]
     support = _support(scope, best, best, part.matches(scope, best), words=own, terms=query.terms)
     replied = _share(float((chunks * scope.allowed).max(initial=0.0)), part.known_rarity(scope, query.terms))
     return _cut(slots, kept, limit, replace(support, nearest=nearest, replied=replied))

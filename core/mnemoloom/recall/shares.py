@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 __all__ = ["most_per_source", "within_share"]
 
+_ROUNDING = 1e-9  # .29 of 100 is a little less than 29
+
 
 def most_per_source(share: float, k: int) -> int:
     """How many of `k` hits a share allows: at least one."""
-    return max(1, int(share * k))
+    return max(1, int(share * k + _ROUNDING))
 
 
 def within_share(sources: Sequence[str | None], most: int) -> NDArray[np.bool_]:

@@ -152,14 +152,17 @@ def _nearest(known: Sorted) -> dict[int, tuple[int, float]]:
 
 
 def _terms(shelf: Shelf, members: Ids, cells: Ids) -> dict[int, tuple[str, ...]]:
-    """By topic the index terms that tell it from the others, best first."""
+    """By topic the index terms that tell it from the others, best first, equal ones by the alphabet."""
     numbers = np.full(len(shelf.ids), -1)
     numbers[members] = np.arange(len(members))
     holders, terms = shelf.postings.pairs()
     held = numbers[holders]
-    told = keywords(cells, held[held >= 0], terms[held >= 0], keep=KEYWORDS)
     spelled = list(shelf.vocabulary)
-    return {topic: tuple(spelled[term] for term in found) for topic, found in told.items()}
+    order = sorted(range(len(spelled)), key=spelled.__getitem__)  # their numbers depend on what was forgotten
+    places = np.empty(len(order), np.int64)
+    places[order] = np.arange(len(order))
+    told = keywords(cells, held[held >= 0], places[terms[held >= 0]], keep=KEYWORDS)
+    return {topic: tuple(spelled[order[place]] for place in found) for topic, found in told.items()}
 
 
 def _holders(shelf: Shelf, terms: Sequence[str], slots: Ids) -> dict[str, list[int]]:

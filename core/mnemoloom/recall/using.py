@@ -27,7 +27,7 @@ class Uses:
 
     def __init__(self) -> None:
         self._noted: dict[int, Used] = {}
-        self._stored: tuple[Shelf, int, Activation] | None = None
+        self._stored: tuple[Shelf, object, Activation] | None = None
 
     def note(self, ids: Iterable[int], now: int) -> None:
         """Memories were used, each once."""
@@ -52,10 +52,13 @@ class Uses:
             self._noted[memory] = _together(used, later) if later else used
         self._stored = None
 
-    def activation(self, connection: sqlite3.Connection, shelf: Shelf, number: int) -> Activation:
-        """By slot, with what is noted."""
-        if self._stored is None or self._stored[0] is not shelf or self._stored[1] != shelf.position:
-            self._stored = (shelf, shelf.position, _stored(connection, shelf, number))
+    def activation(
+        self, connection: sqlite3.Connection, shelf: Shelf, number: int, *, version: object = None
+    ) -> Activation:
+        """By slot, with what is noted. version: of a database that others write; None where only we do."""
+        seen = (shelf.position, version)
+        if self._stored is None or self._stored[0] is not shelf or self._stored[1] != seen:
+            self._stored = (shelf, seen, _stored(connection, shelf, number))
         stored = self._stored[2]
         if not self._noted:
             return stored

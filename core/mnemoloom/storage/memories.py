@@ -57,6 +57,7 @@ __all__ = [
     "update_policy",
     "update_vectors",
     "uses",
+    "version",
 ]
 
 
@@ -597,6 +598,11 @@ def policy_of(connection: sqlite3.Connection, namespace: int, memory: int) -> tu
 def log_head(connection: sqlite3.Connection) -> int:
     """The sequence number of the newest log entry, 0 before the first."""
     return int(connection.execute("SELECT coalesce(max(seq), 0) FROM log").fetchone()[0])
+
+
+def version(connection: sqlite3.Connection) -> tuple[int, int]:
+    """Another pair than before once another connection has written, with or without an entry of the log."""
+    return id(connection), int(connection.execute("PRAGMA data_version").fetchone()[0])
 
 
 def text_of(connection: sqlite3.Connection, memory: int) -> str | None:

@@ -186,10 +186,12 @@ class AskingVerbs(Handle):
         vector: Any = None,  # noqa: ANN401 - anything numpy reads as a row
         where: Where | None = None,
         min_trust: str | None = None,
+        exact: bool = True,
     ) -> Nearest:
         """The ids of memories by the cosine of their vectors with the query's alone, best first, and those cosines.
 
-        Nothing else takes part and every vector is compared, so that results of several namespaces can be merged.
+        Nothing else takes part, no repetition is folded and no source bounded, so that results of several namespaces
+        can be merged.
         Cold memories take part only when the filter asks for their tier.
 
         Parameters
@@ -197,6 +199,7 @@ class AskingVerbs(Handle):
         query: what to encode, or `vector`: its encoding, shape (d,).
         k: how many, at most; None for all.
         min_trust: as in `recall`.
+        exact: compare every vector; without it, beyond 8,000 memories an index picks the candidates for the `k`.
 
         Raises
         ------
@@ -216,6 +219,7 @@ class AskingVerbs(Handle):
             condition=condition,
             cold=asks_for(condition, "tier", Tier.COLD.value),
             vector=None if vector is None else raw_row(vector),
+            exact=exact,
         )
         return self._recaller.nearest(request, text=text, k=k)
 

@@ -64,6 +64,11 @@ class Handle:
         return self._opened.config.limits
 
     @property
+    def per_source(self) -> float | None:
+        """The share of the hits that may come of one source, unless `recall` is told another; None sets no bound."""
+        return self._opened.config.per_source
+
+    @property
     def embedder(self) -> Embedder | None:
         """What encodes texts and questions."""
         return None if self._opened.encoding is None else self._opened.encoding.embedder

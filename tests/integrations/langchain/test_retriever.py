@@ -14,7 +14,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 from pydantic import ValidationError as PydanticError
 
 from langchain_mnemoloom import MnemoloomRetriever
-from mnemoloom import Memory, where
+from mnemoloom import Config, Memory, where
 from mnemoloom.embedders import HashingEmbedder
 from mnemoloom.errors import FilterError, LoomError
 
@@ -89,6 +89,20 @@ def test_a_filter_acts_before_the_best_are_taken(filled: Memory, given: Any, wan
     for documents in (retriever.invoke("boat"), asyncio.run(retriever.ainvoke("boat"))):
         assert {document.metadata["n"] for document in documents} == wanted
     assert len(retriever.invoke("boat", k=2)) == 2
+
+
+@pytest.mark.parametrize("told", ["settings", "options"])
+def test_a_function_that_refuses_many_widens_no_sources_share(told: str) -> None:
+    settings = Config(per_source=0.5) if told == "settings" else None
+    with Memory.open(":memory:", config=settings) as memory:
+        memory.remember_many({"text": f"The boat of {n} is blue, blue, blue.", "source": "web/forum"} for n in range(9))
+        memory.remember_many({"text": f"A boat, number {n}."} for n in range(9))
+        options = {} if told == "settings" else {"per_source": 0.5}
+        retriever = MnemoloomRetriever(
+            memory=memory, k=4, filter=lambda document: "number 0" not in document.page_content, options=options
+        )
+        found = retriever.invoke("the blue boat")
+        assert [document.metadata.get("source") for document in found] == ["web/forum"] * 2 + [None] * 2
 
 
 def test_callbacks_and_traces_are_told(filled: Memory) -> None:

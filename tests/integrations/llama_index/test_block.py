@@ -14,6 +14,8 @@ from llama_index.core.memory import BaseMemoryBlock, InsertMethod, Memory, Vecto
 from integrations.llama_index.doubles import BagEmbedding, BrokenEmbedder, assistant, shown, user
 from llama_index.memory.mnemoloom import MnemoloomMemoryBlock
 from llama_index.vector_stores.mnemoloom import MnemoloomVectorStore
+from mnemoloom import Config
+from mnemoloom import Memory as Core
 from mnemoloom.errors import EmbedderUnavailableError, ValidationError
 
 
@@ -117,6 +119,19 @@ def test_nothing_to_ask_or_to_tell_is_an_empty_block(block: MnemoloomMemoryBlock
 def test_what_the_window_shows_is_not_told_again(block: MnemoloomMemoryBlock) -> None:
     run(block.aput([user("My dog is called Rex.")], session_id="s"))
     assert run(block.aget([user("My dog is called Rex."), user("dog?")])) == []
+
+
+def test_what_the_window_shows_widens_no_sources_share() -> None:
+    with Core.open(":memory:", config=Config(per_source=0.5)) as memory:
+        block = MnemoloomMemoryBlock(memory, "ann", k=4)
+        block.long_term.remember_many(
+            {"text": f"The boat of {n} is blue, blue, blue.", "source": "web/forum"} for n in range(20)
+        )
+        block.long_term.remember_many(f"A boat, number {n}." for n in range(20))
+        window = [*(user(f"Something else, {n}.") for n in range(30)), user("Which boat is blue?")]
+        [message] = run(block.aget(window))
+        told = [record.text for record in block.long_term.records() if record.text in (message.content or "")]
+        assert sorted(text[:5] for text in told) == ["A boa"] * 2 + ["The b"] * 2
 
 
 def test_a_failing_encoder_breaks_no_turn_and_the_next_put_makes_up_for_it(folder: Path) -> None:

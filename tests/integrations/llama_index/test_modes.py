@@ -21,6 +21,7 @@ from llama_index.core.vector_stores.types import (
 )
 
 from llama_index.vector_stores.mnemoloom import MnemoloomVectorStore
+from mnemoloom import Memory
 from mnemoloom.config import Config
 from mnemoloom.lexical import Analyzer
 
@@ -102,6 +103,31 @@ def test_mmr_over_every_node_equals_llama_indexs_own_store(
     for query in queries(mode=Mode.MMR, filters=filters):
         want = theirs.query(query, mmr_threshold=threshold)
         agree(ours.query(query, mmr_threshold=threshold, mmr_prefetch_k=COUNT), want.ids, want.similarities)
+
+
+@pytest.mark.parametrize("mode", [Mode.DEFAULT, Mode.MMR, Mode.HYBRID])
+def test_a_bound_on_sources_is_none_on_nodes(mode: Mode) -> None:
+    with Memory.open(":memory:", config=Config(per_source=0.5)) as memory:
+        store = MnemoloomVectorStore(memory)
+        store.add(NODES)
+        assert [len(store.query(query).ids) for query in queries(mode=mode)] == [10] * 6
+
+
+def test_feedback_and_sleep_leave_default_what_it_is(theirs: SimpleVectorStore) -> None:
+    store = MnemoloomVectorStore()
+    store.add(NODES)
+    [asked, *others] = queries()
+    farthest = store.query(VectorStoreQuery(asked.query_embedding, similarity_top_k=COUNT)).ids[-1]
+    for _ in range(4):
+        store.client.useful(farthest, query="unheard", vector=asked.query_embedding)
+    for query in (asked, *others):
+        want = theirs.query(query)
+        agree(store.query(query), want.ids, want.similarities)
+    again = [TextNode(id_=f"again {i}", text="the same words", embedding=asked.query_embedding) for i in range(5)]
+    store.add(again)
+    assert store.client.sleep().counts()["merged"] == 4
+    assert set(store.query(asked).ids) > {node.node_id for node in again}
+    store.close()
 
 
 def test_mmr_for_variety_alone_begins_with_the_nearest_node(ours: MnemoloomVectorStore) -> None:

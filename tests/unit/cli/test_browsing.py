@@ -71,3 +71,10 @@ def test_a_memory_without_links_says_so(run, store):
     with Memory.open(store) as memory:
         memory.remember("Alone.")
     assert run("related", "1")[1] == "no other memory is linked to it\n"
+
+
+@pytest.mark.parametrize("word", ["9" * 30, "9" * 5000])
+def test_a_number_that_no_memory_can_have_is_an_unknown_memory(run, filled, word):
+    for command in (("related", word), ("history", word), ("forget", word)):
+        code, _, err = run(*command)
+        assert (code, "no memory" in err, "Traceback" in err) == (2, True, False), command

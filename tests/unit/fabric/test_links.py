@@ -18,6 +18,7 @@ from mnemoloom.fabric import (
     joined,
     related_to,
     similar_links,
+    similar_links_from,
     superseding_links,
     without,
 )
@@ -36,6 +37,16 @@ def some(n: int, *, seed: int = 0) -> tuple[NDArray[np.int64], NDArray[np.float3
 def as_dict(links: Links) -> dict[tuple[int, int, int], float]:
     keys = zip(links.sources.tolist(), links.targets.tolist(), links.kinds.tolist(), strict=True)
     return dict(zip(keys, links.strengths.tolist(), strict=True))
+
+
+def test_equal_memories_are_linked_equally_wherever_their_rows_stand() -> None:
+    rows = np.zeros((3, 8), np.float32)
+    rows[:, 0], rows[:, 1] = np.float32(0.8), np.float32(0.6)
+    rows[2, 0] = np.nextafter(np.float32(0.8), np.float32(1.0))  # as another order of summing leaves it
+    ids, times = np.array([1, 2, 3]), np.zeros(3)
+    one = similar_links_from(np.array([0]), ids, rows * 0.99, times, among=np.ones(3, np.bool_))
+    assert one.targets.tolist() == [2, 3]
+    assert as_dict(one).items() <= as_dict(similar_links(ids, rows * 0.99, times)).items()
 
 
 def test_similar_links_are_those_of_the_formula_and_the_strongest_of_each_memory() -> None:

@@ -94,12 +94,18 @@ class LongTerm:
                 where=where,
                 min_confidence=self._min_confidence,
                 min_trust=self._min_trust,
+                per_source=self._share_of(self._k + len(known)),
             )
         except _FAULTS:
             _LOG.warning("nothing is recalled for this turn", exc_info=True)
             return []
         hits = [hit for hit in result if hit.text not in known][: self._k]
         return fitting(hits, tokens=self._token_limit, count_tokens=count_tokens)
+
+    def _share_of(self, asked: int) -> float | None:
+        """The share of what is asked for that is as many memories of one source as may be shown."""
+        share = self.memory.per_source
+        return share if share is None or share == 1.0 else share * self._k / asked
 
     async def _remember_each(self, drafts: Sequence[Draft]) -> None:
         """One by one, so that a message which cannot be stored takes no other with it."""

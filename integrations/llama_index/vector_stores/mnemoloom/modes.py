@@ -11,6 +11,7 @@ from llama_index.core.indices.query.embedding_utils import get_top_k_mmr_embeddi
 from llama_index.core.vector_stores.types import VectorStoreQuery, VectorStoreQueryMode
 from numpy.typing import NDArray
 
+from llama_index.vector_stores.mnemoloom.filters import any_of
 from mnemoloom import Memory, Record, WeightedProfile
 from mnemoloom.errors import UnknownMemoryError, ValidationError
 from mnemoloom.filters import Filter
@@ -18,7 +19,6 @@ from mnemoloom.filters import Filter
 __all__ = ["Found", "Settings", "answer"]
 
 Mode = VectorStoreQueryMode
-_ALONE = " \u2219 "  # a question must have a text; this one has no words
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +124,7 @@ def _ranked(
         where=where,
         vector=query.query_embedding,
         exact=settings.exact,
+        per_source=1,  # all nodes are of one source
         update=False,
     )
     return [Found(hit.record, hit.score) for hit in hits]
@@ -136,8 +137,9 @@ def _nearest(
     asked = np.asarray(_embedding(query), np.float64)
     if limit < 1:
         return [], np.empty((0, len(asked)), np.float32)
-    hits = memory.recall(_ALONE, limit, profile="dense", where=where, vector=asked, exact=settings.exact, update=False)
-    records = {hit.id: hit.record for hit in hits}
+    ids = memory.nearest(vector=asked, k=limit, where=where, exact=settings.exact).ids.tolist()
+    known = {record.id: record for record in memory.records(any_of("id", ids))}
+    records = {each: known[each] for each in ids if each in known}
     vectors = _vectors(memory, records) if records else np.empty((0, len(asked)), np.float32)
     cosines = vectors.astype(np.float64) @ asked / np.linalg.norm(asked)
     found = [Found(record, float(cosine)) for record, cosine in zip(records.values(), cosines, strict=True)]
