@@ -80,7 +80,8 @@ class Memory(
         encryption_key: 32 secret bytes, or a passphrase of at least 12 characters, that the store is encrypted under
         (extra `encryption`). It is never stored, and without it nothing can be read: keep it. A new store takes it from
         the beginning on; `storage/vault.py` says what is encrypted, the README what that is good for.
-        encrypt: encrypt a store that was begun without. Nobody else may have it open; copies from before stay readable.
+        encrypt: encrypt, under the `encryption_key`, a store that was begun without. Nobody else may have it open; copies
+        from before stay readable.
 
         Raises
         ------

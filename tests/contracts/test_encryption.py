@@ -250,6 +250,16 @@ def test_what_is_no_key_is_refused_and_not_shown(folder: Path, wrong: Any) -> No
     assert not wrong or str(wrong) not in str(caught.value)
 
 
+@pytest.mark.parametrize("begun", [False, True])
+def test_nothing_is_made_or_encrypted_without_a_key_to_encrypt_it_under(folder: Path, begun: bool) -> None:
+    if begun:
+        with Memory.open(folder) as memory:
+            memory.remember("One.")
+    with pytest.raises(ConfigError, match="encrypt=True needs the key"):
+        Memory.open(folder, encrypt=True, encryption_key=None)
+    assert folder.exists() == begun
+
+
 def test_without_the_extra_the_error_says_what_to_install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "cryptography" else real(name))
