@@ -326,8 +326,8 @@ class Config:
         the message that they answer; encoding them is most of the work in such a chat.
     open_namespaces: how many namespaces of a store are kept ready in memory, about 1 MB each and more with what they
         hold; the one that was not used for longest is let go, and loaded again when it is next asked.
-    per_source: the share of the hits, from 0 to 1 and at least one, that may come of one source; None sets no bound.
-        Off, because many good stores hold a single source. Memories without a source are not bounded.
+    per_source: the share of the `k` hits asked for, from 0 to 1 and at least one hit, that may come of one source; None
+        sets no bound. Off, because many good stores hold a single source. Memories without a source are not bounded.
     guard: the deadline and the circuit breaker of the encoder; None asks it as it is.
     recall_unencoded: when the encoder is down, answer by words, names and dates; `RecallResult.degraded` says so. False
         lets its error through. Down is an encoder that cannot be reached, is too slow, says that it failed, or is

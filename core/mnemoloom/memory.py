@@ -77,10 +77,12 @@ class Memory(
         reembed: accept another embedder than the one that the store was written with, and encode everything anew.
         key: at least 16 secret bytes that sign the log (`verify`). It is never stored; keep it. A new store takes it
         from the beginning on, one that has begun without a key by `rekey`.
-        encryption_key: 32 secret bytes, or a passphrase of at least 12 characters, that the store is encrypted under
-        (extra `encryption`). It is never stored, and without it nothing can be read: keep it. A new store takes it from
-        the beginning on; `storage/vault.py` says what is encrypted, the README what that is good for.
-        encrypt: encrypt a store that was begun without. Nobody else may have it open; copies from before stay readable.
+        encryption_key: 32 secret bytes (a text of 64 hex digits is as good), or a passphrase of at least 12 characters,
+        that the store is encrypted under (extra `encryption`). It is never stored, and without it nothing can be read:
+        keep it. A new store takes it from the beginning on; `storage/vault.py` says what is encrypted, the README what
+        that is good for.
+        encrypt: encrypt a store that was begun without, under the `encryption_key`. Nobody else may have it open;
+        copies from before stay readable.
 
         Raises
         ------

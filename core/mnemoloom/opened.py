@@ -91,6 +91,8 @@ class OpenStore:
                 f"mnemoloom.embedders; got {embedder!r}"
             )
         key = None if key is None else check_key(key)
+        if encrypt and encryption_key is None:
+            raise ConfigError("encrypt=True needs the key to encrypt the store under: encryption_key=…")
         encryption_key = None if encryption_key is None else check_encryption_key(encryption_key)
         store = Store.open(path, read_only=read_only, durability=durability, lock_timeout=lock_timeout, clock=clock)
         try:

@@ -251,6 +251,34 @@ def test_what_is_no_key_is_refused_and_not_shown(folder: Path, wrong: Any) -> No
     assert not wrong or str(wrong) not in str(caught.value)
 
 
+@pytest.mark.parametrize("begun", [False, True])
+def test_nothing_is_made_or_encrypted_without_a_key_to_encrypt_it_under(folder: Path, begun: bool) -> None:
+    if begun:
+        with Memory.open(folder) as memory:
+            memory.remember("One.")
+    with pytest.raises(ConfigError, match="encrypt=True needs the key"):
+        Memory.open(folder, encrypt=True, encryption_key=None)
+    assert folder.exists() == begun
+
+
+def test_a_text_of_64_hex_digits_is_the_key_of_32_bytes_that_it_spells(folder: Path) -> None:
+    with Memory.open(folder, encryption_key=KEY.hex()) as memory:
+        memory.remember("One.")
+    for same in (KEY, KEY.hex().upper()):
+        with Memory.open(folder, encryption_key=same) as memory:
+            assert len(memory) == 1
+    for other in (KEY.hex() + "\n", KEY.hex()[:-1], "g" + KEY.hex()[1:]):
+        with pytest.raises(
+            EncryptionKeyError, match="a text is a key if it is 64 hex digits, and nothing else"
+        ) as caught:
+            Memory.open(folder, encryption_key=other)
+        assert other.strip() not in str(caught.value)
+    with Memory.open(folder, encryption_key=KEY) as memory:
+        memory.rewrap(OTHER.hex())
+    with Memory.open(folder, encryption_key=OTHER) as memory:
+        assert len(memory) == 1
+
+
 def test_without_the_extra_the_error_says_what_to_install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "cryptography" else real(name))

@@ -117,6 +117,12 @@ def test_a_thousand_near_copies_of_one_source_fill_no_more_than_its_share(memory
     assert only.source == "web/eve"
 
 
+def test_a_share_is_one_of_the_places_asked_for_also_where_not_all_are_taken(memory: Memory) -> None:
+    poisons = flooded(memory, poisons=20, clean=1)
+    found = memory.recall(QUESTION, k=10, per_source=0.5)
+    assert (len(found), len(poisons & {hit.id for hit in found})) == (6, 5)
+
+
 def test_the_share_takes_the_best_of_a_source_and_reorders_nothing(memory: Memory) -> None:
     flooded(memory, poisons=30)
     everything = memory.recall(QUESTION, k=100)

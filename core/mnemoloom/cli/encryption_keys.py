@@ -1,20 +1,17 @@
 """The key of an encrypted store: from an environment variable or a file that is named, never from an argument itself.
 
-64 hex digits are a key of 32 bytes; anything else is a passphrase.
+64 hex digits are a key of 32 bytes, anything else is a passphrase: here as in `Memory.open`.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import re
 from pathlib import Path
 
 from mnemoloom.errors import ConfigError, StorageFailure
 
 __all__ = ["add_key_options", "encryption_key"]
-
-_HEX = re.compile(r"[0-9A-Fa-f]{64}")
 
 
 def add_key_options(
@@ -30,7 +27,7 @@ def add_key_options(
     either.add_argument(f"--{prefix}encryption-key-file", metavar="FILE", help="the same, in a file")
 
 
-def encryption_key(arguments: argparse.Namespace, *, prefix: str = "") -> bytes | str | None:
+def encryption_key(arguments: argparse.Namespace, *, prefix: str = "") -> str | None:
     """The key or passphrase that the options name. Raises ConfigError, StorageFailure."""
     name = getattr(arguments, f"{prefix}encryption_key_env")
     file = getattr(arguments, f"{prefix}encryption_key_file")
@@ -47,4 +44,4 @@ def encryption_key(arguments: argparse.Namespace, *, prefix: str = "") -> bytes 
             raise StorageFailure(f"{file} cannot be read: {error.strerror}") from error
     else:
         return None
-    return bytes.fromhex(told) if _HEX.fullmatch(told) else told
+    return told

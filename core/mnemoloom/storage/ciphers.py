@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
 from base64 import b64decode, b64encode
 from typing import TypeVar
@@ -29,6 +30,7 @@ V = TypeVar("V", str, bytes)
 
 KEY_BYTES = 32
 MOST_ENTRIES = 1 << 28  # of the log: each writes at most 16 values
+_HEX = re.compile(r"[0-9A-Fa-f]{64}")  # a key as a text
 _NONCE = 12
 _SALT = 16
 _PASSPHRASE = 12  # characters, the least
@@ -41,13 +43,18 @@ class Undecipherable(Exception):  # noqa: N818 - caught and named where the row 
 
 
 def check_encryption_key(key: object) -> bytes | str:
-    """The key or passphrase, if it is one. Raises ConfigError, which does not show it; MissingExtraError."""
+    """The key or passphrase, if it is one; a text of 64 hex digits is a key of 32 bytes.
+
+    Raises ConfigError, which does not show it; MissingExtraError.
+    """
     require("cryptography", extra="encryption")
     if isinstance(key, (bytes, bytearray)):
         if len(key) != KEY_BYTES:
             raise ConfigError(f"an encryption key has {KEY_BYTES} bytes; got {len(key)}")
         return bytes(key)
     if isinstance(key, str):
+        if _HEX.fullmatch(key):
+            return bytes.fromhex(key)
         if len(key) < _PASSPHRASE:
             raise ConfigError(f"a passphrase has at least {_PASSPHRASE} characters; got {len(key)}")
         return key
@@ -68,7 +75,9 @@ class MasterKey:
             self.salt = bytes(_SCRYPT) + secrets.token_bytes(_SALT) if salt is None else salt
             key = _stretched(key, self.salt)
         elif salt:
-            raise EncryptionKeyError("the store is encrypted under a passphrase; a key of 32 bytes was given")
+            raise EncryptionKeyError(
+                "the store is encrypted under a passphrase; a key of 32 bytes was given (64 hex digits are one, too)"
+            )
         else:
             self.salt = b""
         self._store = store
@@ -131,7 +140,10 @@ class DataKey:
 def _stretched(passphrase: str, salt: bytes) -> bytes:
     """The key that scrypt makes of a passphrase; takes some tenths of a second."""
     if not salt:
-        raise EncryptionKeyError("the store is encrypted under a key of 32 bytes; a passphrase was given")
+        raise EncryptionKeyError(
+            "the store is encrypted under a key of 32 bytes; a passphrase was given "
+            "(a text is a key if it is 64 hex digits, and nothing else)"
+        )
     asked = tuple(salt[: len(_SCRYPT)])
     if len(salt) != len(_SCRYPT) + _SALT or not all(1 <= a <= b for a, b in zip(asked, _HIGHEST, strict=True)):
         raise CorruptionError("table vault holds no salt that could be its own")

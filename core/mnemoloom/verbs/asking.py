@@ -79,8 +79,9 @@ class AskingVerbs(Handle):
         window: the short-term memory that a variant shows, such as `memory.short_term("monday", size=4)`.
         min_trust: only memories that are trusted this far or further, neighbours too: web, import, tool, model, user or
             system, from the least to the most.
-        per_source: the share of the hits, from 0 to 1 and at least one, that may come of one source, in place of that
-            of `Config`; 1 sets no bound. Memories without a source are not bounded.
+        per_source: the share of the `k` hits asked for, from 0 to 1 and at least one hit, that may come of one source,
+            in place of that of `Config`; 1 sets no bound. Memories without a source are not bounded. Where the others
+            give less, fewer than `k` come, and one source may be more of those.
         update: note the time of access on the hits, and which supersede which; False leaves no trace of the question.
 
         Raises
