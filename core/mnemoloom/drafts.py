@@ -25,6 +25,7 @@ __all__ = [
     "check_count",
     "check_draft",
     "check_label",
+    "check_many",
     "check_moment",
     "check_name",
     "check_namespace",
@@ -140,6 +141,13 @@ def check_count(value: object, name: str, *, low: int, high: int = (1 << 63) - 1
         bounds = f"from {low} to {high}" if high < 1 << 62 else f"of at least {low}"
         raise ValidationError(f"{name} must be a whole number {bounds}; got {value!r}")
     return value
+
+
+def check_many(values: object, name: str, *, of: str) -> list[Any]:
+    """`values` as a list, if they are several things and not one text or mapping; raises ValidationError."""
+    if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
+        raise ValidationError(f"{name} must be a list of {of}; got {type(values).__name__}")
+    return list(values)
 
 
 def check_topics(value: object) -> frozenset[int]:

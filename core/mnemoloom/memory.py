@@ -120,7 +120,7 @@ class Memory(
         return Memory(self._opened, check_namespace(labels, limits=self._opened.config.limits))
 
     def close(self) -> None:
-        """Save caches and let go of the folder; closing twice is closing once."""
+        """Save caches and let go of the folder; closing twice is closing once. Damaged memories do not stop it."""
         self._opened.close(lambda shelf: self._writer_for(shelf).flush_noted())
 
     def __enter__(self) -> Memory:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import sqlite3
@@ -16,7 +17,7 @@ from mnemoloom.chain import Signer
 from mnemoloom.chain.keys import check_key
 from mnemoloom.clock import Clock
 from mnemoloom.config import Config, Durability
-from mnemoloom.errors import ConfigError, EmbedderMismatchError
+from mnemoloom.errors import ConfigError, CorruptionError, EmbedderMismatchError
 from mnemoloom.lexical import Analyzer
 from mnemoloom.ports import Embedder
 from mnemoloom.recall.encoding import Encoding
@@ -29,6 +30,7 @@ from mnemoloom.storage.facts import StoreFacts, read_facts, read_store_id, write
 __all__ = ["OpenStore"]
 
 T = TypeVar("T")
+_LOG = logging.getLogger(__name__)
 _THREADS = min(8, (os.cpu_count() or 2) + 4)
 
 
@@ -212,7 +214,7 @@ class OpenStore:
         return ended
 
     def close(self, flush: Callable[[LiveShelf], None]) -> None:
-        """Save what is worth saving and let go of everything, whatever happens on the way."""
+        """Save what is worth saving and let go of everything, whatever happens on the way; damage is only logged."""
         with self._lock:
             closing, self._closing = self._closing, []
         for act in closing if not self.store.forked else ():
@@ -220,7 +222,10 @@ class OpenStore:
         if not self.store.closed and not self.store.forked:
             try:
                 for shelf in self.shelves() if not self.store.read_only else ():
-                    flush(shelf)
+                    try:
+                        flush(shelf)
+                    except CorruptionError as error:
+                        _LOG.warning("what recall has noted is not written down: %s", error)
                     shelf.save(closing=True)
             finally:
                 self.store.close()

@@ -178,3 +178,30 @@ def test_of_a_store_with_a_destroyed_page_the_rest_is_saved(store: Path, tmp_pat
 def _records(folder: Path) -> list[object]:
     with Memory.open(folder, read_only=True) as memory:
         return [*memory.records(), *memory.at("somebody", "else").records()]
+
+
+def test_a_damaged_text_stops_neither_closing_nor_forgetting_nor_what_does_not_show_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "bare"
+    with Memory.open(folder) as memory:
+        memory.remember_many({"text": f"Note {number} is about the boat.", "session": "s"} for number in range(1, 31))
+    alter(folder, "UPDATE payloads SET text = 'Another text.' WHERE id = 15")
+    with Memory.open(folder) as memory:
+        for act in (
+            lambda: memory.recall("Which boat?"),
+            lambda: memory.remember("One more."),
+            lambda: memory.short_term("s").peek(),
+        ):
+            with pytest.raises(CorruptionError, match=r"memory 15 .*forget\(15\) removes it, .*repair --salvage"):
+                act()
+        assert memory.get(14).text == "Note 14 is about the boat."
+        assert [record.id for record in memory.records({"id": {"$lt": 15}})] == list(range(1, 15))
+        assert memory.forget_many([3, 4]) == 2
+        assert memory.erase({"id": 5}).count == 1
+        memory.pin(6)
+    assert "no cache is written: memory 15 is damaged" in caplog.text
+    with Memory.open(folder) as memory:
+        assert memory.forget_many([15]) == 1
+        assert len(memory.recall("Which boat?", k=40)) == 26
+        assert memory.verify().ok

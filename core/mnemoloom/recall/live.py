@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
+from pathlib import Path
 from threading import RLock
 from typing import Any, NamedTuple
 
@@ -31,6 +33,7 @@ from mnemoloom.storage.quarantine import released_since
 
 __all__ = ["LiveShelf", "Noted", "entry_of"]
 
+_LOG = logging.getLogger(__name__)
 # Replaying this many memories at the next open costs less than writing the cache now.
 _REPLAY_AT_MOST = 500
 _SAVE_WHILE_OPEN_AFTER = 20_000
@@ -322,7 +325,10 @@ class LiveShelf:
                 self._superseded |= noted.superseded
 
     def save(self, *, closing: bool) -> None:
-        """Write the cache, if replaying what it lacks would cost more; without a cache everything works, too."""
+        """Write the cache, if replaying what it lacks would cost more; without a cache everything works, too.
+
+        With damaged memories none is written, and a warning is logged.
+        """
         folder = self._store.cache_folder
         if folder is None or self._store.read_only:
             return
@@ -331,22 +337,28 @@ class LiveShelf:
         # Another thread may close the store right after this one's commit.
         if not closing and not self._is_worth_saving(max(_SAVE_WHILE_OPEN_AFTER, self._saved_slots // 2)):
             return
-        with suppress(OSError, StoreClosedError), self._store.settled() as connection, self._lock:
-            if self.number(connection) is None:
-                return
-            if self._soiled:
-                self._shelf, self._soiled = None, False
-                self._abandoned = True
-            if closing and (self._abandoned or self._forgotten):
-                self.current(connection)
-            cached = self._saved_slots > 1
-            if not self._is_worth_saving(_REPLAY_AT_MOST) and not (closing and cached and self._forgotten):
-                return
-            shelf = self.current(connection)
-            arrays, facts = shelf.state()
-            anchor = memories.anchor_at(connection, shelf.position)
-            write_cache(folder, self._cache_name(), arrays, facts | self._fingerprint(connection) | {"anchor": anchor})
-            self._saved_slots, self._forgotten = len(shelf.ids), False
+        try:
+            with suppress(OSError, StoreClosedError), self._store.settled() as connection, self._lock:
+                self._save(connection, folder, closing=closing)
+        except CorruptionError as error:  # whoever asks for these memories is told
+            _LOG.warning("no cache is written: %s", error)
+
+    def _save(self, connection: sqlite3.Connection, folder: Path, *, closing: bool) -> None:
+        if self.number(connection) is None:
+            return
+        if self._soiled:
+            self._shelf, self._soiled = None, False
+            self._abandoned = True
+        if closing and (self._abandoned or self._forgotten):
+            self.current(connection)
+        cached = self._saved_slots > 1
+        if not self._is_worth_saving(_REPLAY_AT_MOST) and not (closing and cached and self._forgotten):
+            return
+        shelf = self.current(connection)
+        arrays, facts = shelf.state()
+        anchor = memories.anchor_at(connection, shelf.position)
+        write_cache(folder, self._cache_name(), arrays, facts | self._fingerprint(connection) | {"anchor": anchor})
+        self._saved_slots, self._forgotten = len(shelf.ids), False
 
     def _is_worth_saving(self, lacking: int) -> bool:
         with self._lock:

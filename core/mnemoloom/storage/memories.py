@@ -137,6 +137,10 @@ FROM memories m JOIN payloads p ON p.id = m.payload LEFT JOIN usage u ON u.memor
 WHERE m.id IN (SELECT value FROM json_each(?)) AND m.namespace = ? AND (m.expires IS NULL OR m.expires > now_ms())
 AND (m.id IN (SELECT memory FROM quarantine)) = ?
 """
+_SHOWN = """
+SELECT id FROM memories WHERE id IN (SELECT value FROM json_each(?)) AND namespace = ?
+AND (expires IS NULL OR expires > now_ms()) AND id NOT IN (SELECT memory FROM quarantine)
+"""
 _USES = """
 SELECT m.id, u.accessed, u.active FROM usage u JOIN memories m ON m.id = u.memory WHERE m.namespace = ? AND
 """
@@ -331,6 +335,11 @@ def find(connection: sqlite3.Connection, namespace: int, external_id: str) -> in
         "SELECT id FROM main.memories WHERE namespace = ? AND external_id = ?", (namespace, name)
     ).fetchone()
     return row[0] if row else None
+
+
+def shown(connection: sqlite3.Connection, namespace: int, ids: Iterable[int]) -> set[int]:
+    """Of some ids, those of memories that are there, not over and not in quarantine; no text is read."""
+    return {row[0] for row in connection.execute(_SHOWN, (json.dumps(list(ids)), namespace))}
 
 
 def external_ids(connection: sqlite3.Connection, namespace: int, asked: Sequence[str]) -> dict[str, int]:
@@ -543,7 +552,10 @@ def _event(memory: NewMemory) -> tuple[Any, ...]:
 
 def _check_text(memory: int, text: object, pointer: bytes) -> None:
     if not isinstance(text, str) or sha256(text.encode()).digest() != pointer:
-        raise CorruptionError(f"memory {memory} is damaged: its text is not the one that was remembered")
+        raise CorruptionError(
+            f"memory {memory} is damaged: its text is not the one that was remembered; forget({memory}) removes it, "
+            "and `mnemoloom repair --salvage DIR` exports every memory that is whole"
+        )
 
 
 def _record(row: Sequence[Any], accessed: int | None) -> Record:

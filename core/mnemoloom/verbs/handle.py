@@ -9,7 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, ParamSpec, TypeVar
 
+import numpy as np
+
 from mnemoloom.config import Limits
+from mnemoloom.drafts import check_many
 from mnemoloom.errors import UnknownMemoryError, ValidationError
 from mnemoloom.filters import Filter
 from mnemoloom.opened import OpenStore
@@ -17,16 +20,16 @@ from mnemoloom.ports import Embedder
 from mnemoloom.recall.engine import Recaller
 from mnemoloom.recall.live import LiveShelf
 from mnemoloom.recall.topics import sort_waiting
-from mnemoloom.records import Record
+from mnemoloom.records import Hit, Record
 from mnemoloom.remembering import Missing, Writer
 from mnemoloom.storage import memories
 
-__all__ = ["Confidence", "Handle", "Key", "Labels", "Moment", "Where"]
+__all__ = ["Confidence", "Handle", "Key", "Labels", "Moment", "Where", "key_of"]
 
 Where = Filter | Mapping[Any, Any]
 Moment = datetime | str | float
 Labels = str | Collection[str]
-Key = int | str
+Key = int | str | Hit | Record
 Confidence = float | Literal["calibrated"]
 
 P = ParamSpec("P")
@@ -96,9 +99,8 @@ class Handle:
             raise UnknownMemoryError(key)
         return found[memory]
 
-    def _id(self, key: Key) -> int:
-        if isinstance(key, bool) or not isinstance(key, (int, str)):
-            raise ValidationError(f"a memory is named by its id (int) or external id (str); got {key!r}")
+    def _id(self, named: Key) -> int:
+        key = key_of(named)
         if isinstance(key, int) and key.bit_length() < 64:
             return key
         found = None
@@ -112,20 +114,31 @@ class Handle:
 
     def _ids(self, keys: Iterable[Key], *, missing: Missing) -> list[int]:
         """The memories that keys name, in one reading; unknown ones refused or left out."""
-        asked = list(keys)
+        asked = [key_of(key) for key in check_many(keys, "keys", of="ids or external ids")]
         named = [key for key in asked if isinstance(key, str) and _is_storable(key)]
-        with self._live.reading() as (connection, shelf, number):
+        with self._opened.store.reading() as connection:
+            number = self._live.number(connection) or 0
             known = memories.external_ids(connection, number, named) if named else {}
-            ids = []
-            for key in asked:
-                if isinstance(key, bool) or not isinstance(key, (int, str)):
-                    raise ValidationError(f"a memory is named by its id (int) or external id (str); got {key!r}")
-                memory = known.get(key, 0) if isinstance(key, str) else key
-                if shelf.slot_of(memory):
-                    ids.append(memory)
-                elif missing == "refuse":
+            ids = [known.get(key, 0) if isinstance(key, str) else key for key in asked]
+            held = memories.shown(connection, number, (each for each in ids if each.bit_length() < 64))
+        if missing == "refuse":
+            for key, memory in zip(asked, ids, strict=True):
+                if memory not in held:
                     raise UnknownMemoryError(key)
-        return ids
+        return [memory for memory in ids if memory in held]
+
+
+def key_of(key: object) -> int | str:
+    """What names a memory: its id or external id; a hit or record stands for its id. Raises ValidationError."""
+    if isinstance(key, (Hit, Record)):
+        return key.id
+    if isinstance(key, (int, np.integer)) and not isinstance(key, bool):
+        return int(key)
+    if isinstance(key, str):
+        return key
+    raise ValidationError(
+        f"a memory is named by its id (int), external id (str), a Hit or a Record; got {type(key).__name__}"
+    )
 
 
 def _is_storable(text: str) -> bool:
