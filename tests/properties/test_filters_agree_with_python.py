@@ -314,7 +314,7 @@ DICT_OPS = {op: f"${op.value}" for op in Op}
 def as_dict(condition: Filter) -> dict[Any, Any]:
     if isinstance(condition, Compare):
         value = condition.value
-        if condition.field[0] in ("time", "created") and condition.op is not Op.EXISTS:
+        if condition.field[0] in ("time", "created", "expires") and condition.op is not Op.EXISTS:
             value = [ms / 1000 for ms in value] if isinstance(value, tuple) else value / 1000
         return {condition.field: {DICT_OPS[condition.op]: list(value) if isinstance(value, tuple) else value}}
     if isinstance(condition, Not):
