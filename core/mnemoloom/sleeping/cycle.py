@@ -42,7 +42,7 @@ __all__ = ["STEPS", "Night", "SleepCycle", "Step"]
 _REBUILD_WHEN_DEAD = 0.1
 _COMMON = {
     "specifics": "the same numbers, dates, names and negations",
-    "words": "the same words",
+    "words": "the same words in the same order",
     "cosine": "whatever its words",
 }
 _TIERS = {"to_cold": Tier.COLD, "to_long_term": Tier.LONG_TERM}
@@ -158,10 +158,11 @@ class SleepCycle:
                 if move.last and memories.policy_of(connection, number, move.memory) == (move.after, False):
                     self._place(connection, number, move.memory, move.before, now=now, op="wake")
                     moved.append(move)
+            journal.mark_undone(connection, sleep, now=now)
             return Undone(
                 sleep=sleep,
                 moved=len(moved),
-                separated=journal.mark_undone(connection, sleep, now=now),
+                separated=repeats.separate(connection, number, sleep, now=now, signer=self._signer),
                 steps={step.name: step.undo(night) for step in self._steps if step.undo},
                 left=len(every) - len(moved),
                 forgotten=slept.counts.get("forgotten", 0),
@@ -221,7 +222,10 @@ class SleepCycle:
         """Make one change; False where the memory is not any more what it was when the change was planned."""
         connection, number = night.connection, night.number
         if change.what == "merged":
-            return repeats.merge(connection, number, change.id, change.stand_in or 0, sleep=night.sleep)
+            stand_in, signer = change.stand_in or 0, self._signer
+            return repeats.merge(
+                connection, number, change.id, stand_in, sleep=night.sleep, now=night.now, signer=signer
+            )
         policy = memories.policy_of(connection, number, change.id)
         if policy is None or policy[1]:
             return False
@@ -237,7 +241,7 @@ class SleepCycle:
 
     def _forget(self, night: Night, memory: int, heir: int | None) -> None:
         connection, number = night.connection, night.number
-        repeats.pass_on(connection, memory)
+        repeats.pass_on(connection, number, memory, now=night.now, signer=self._signer)
         if heir is not None and memories.policy_of(connection, number, heir) is not None:
             journal.hand_on(connection, memory, heir)
             journal.note_pruned(connection, memory, heir=heir)

@@ -90,10 +90,9 @@ def moves(connection: sqlite3.Connection, sleep: int) -> list[Move]:
         raise CorruptionError(f"the journal of sleep {sleep} is damaged: {error}") from error
 
 
-def mark_undone(connection: sqlite3.Connection, sleep: int, *, now: int) -> int:
-    """Let a sleep's merges go and mark it as undone; how many memories stand for themselves again."""
+def mark_undone(connection: sqlite3.Connection, sleep: int, *, now: int) -> None:
+    """Mark a sleep as undone."""
     connection.execute("UPDATE sleeps SET undone = ? WHERE id = ?", (now, sleep))
-    return connection.execute("DELETE FROM merged WHERE sleep = ?", (sleep,)).rowcount
 
 
 def sleeps(connection: sqlite3.Connection, namespace: int) -> list[Slept]:

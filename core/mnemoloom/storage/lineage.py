@@ -25,6 +25,7 @@ __all__ = [
     "descendants",
     "ends_of",
     "inherited",
+    "item_of_ends",
     "lineage",
     "origins_of",
     "without_hidden_origins",
@@ -90,12 +91,16 @@ def derive(
     """Note that a memory was derived from others."""
     for origin in origins:
         link(connection, DERIVED, [(memory, origin)])
-        item = memory.to_bytes(16, "big") + origin.to_bytes(16, "big")
-        log_change(connection, DERIVE, namespace, 0, item, now=now, signer=signer)
+        log_change(connection, DERIVE, namespace, 0, item_of_ends(memory, origin), now=now, signer=signer)
+
+
+def item_of_ends(memory: int, other: int) -> bytes:
+    """The item of a log entry about two memories."""
+    return memory.to_bytes(16, "big") + other.to_bytes(16, "big")
 
 
 def ends_of(item: bytes) -> tuple[int, int]:
-    """The memory and its origin, from the item of a log entry."""
+    """The two memories that the item of a log entry is about, such as one and its origin."""
     return int.from_bytes(item[:16], "big"), int.from_bytes(item[16:], "big")
 
 

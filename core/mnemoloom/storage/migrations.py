@@ -142,7 +142,8 @@ CREATE INDEX feedback_by_memory ON feedback (memory);
 """
 
 # What sleep did, in numbers alone, so that it can be undone. `sleep_topics`: where memories were before it sorted them
-# anew, −1 for nowhere. `merged`: whose part another memory takes in a result. `pruned`: surprises of what was
+# anew, −1 for nowhere. `merged`: whose part another memory takes in a result, and the log
+# entry that says so. `pruned`: surprises of what was
 # forgotten, each beside a living memory of the same speaker, because ranks are taken among all that was ever written.
 _M008_SLEEP = """
 CREATE TABLE sleeps (
@@ -173,7 +174,8 @@ CREATE TABLE merged (
     memory INTEGER PRIMARY KEY REFERENCES memories (id) ON DELETE CASCADE,
     stand_in INTEGER NOT NULL REFERENCES memories (id) ON DELETE CASCADE,
     namespace INTEGER NOT NULL REFERENCES namespaces (id),
-    sleep INTEGER NOT NULL REFERENCES sleeps (id) ON DELETE CASCADE
+    sleep INTEGER NOT NULL REFERENCES sleeps (id) ON DELETE CASCADE,
+    entry INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX merged_by_stand_in ON merged (stand_in);
 CREATE INDEX merged_of_namespace ON merged (namespace);

@@ -12,6 +12,7 @@ from mnemoloom.storage.failures import tells_damage
 from mnemoloom.storage.keys import REKEY
 from mnemoloom.storage.lineage import DERIVE
 from mnemoloom.storage.memories import item_of
+from mnemoloom.storage.repeats import MERGE, SEPARATE
 
 __all__ = ["Survivors", "survivors"]
 
@@ -36,7 +37,7 @@ def survivors(connection: sqlite3.Connection, namespace: int, *, store: str) -> 
     ):
         if op == "forget":
             items.pop(memory, None)
-        elif op not in (REKEY, DERIVE):
+        elif op not in (REKEY, DERIVE, MERGE, SEPARATE):
             items[memory] = item
     # the table may be readable where an index is not, and the other way round
     for statement in (

@@ -18,6 +18,7 @@ from mnemoloom.storage.keys import REKEY
 from mnemoloom.storage.lineage import DERIVE, ends_of, lineage
 from mnemoloom.storage.memories import every_item, item_of
 from mnemoloom.storage.quarantine import ISOLATE, RELEASE
+from mnemoloom.storage.repeats import MERGE, SEPARATE, merged_pairs
 
 __all__ = ["VerifyReport", "verify_store"]
 
@@ -120,6 +121,7 @@ class _Chain:
         self.items: dict[int, bytes] = {}
         self.isolated: set[int] = set()
         self.derived: set[tuple[int, int]] = set()
+        self.merged: set[tuple[int, int]] = set()
         self.broken: _Broken | None = None
 
     @property
@@ -161,6 +163,8 @@ class _Chain:
             self.isolated.discard(memory)
         elif op == DERIVE:
             self.derived.add(ends_of(item))
+        elif op in (MERGE, SEPARATE):
+            (self.merged.add if op == MERGE else self.merged.discard)(ends_of(item))
         elif op != REKEY:
             if op in (ISOLATE, RELEASE):
                 (self.isolated.add if op == ISOLATE else self.isolated.discard)(memory)
@@ -262,7 +266,7 @@ def _strange_memories(connection: sqlite3.Connection, items: dict[int, bytes]) -
 
 
 def _standing(connection: sqlite3.Connection, chain: _Chain) -> str | None:
-    """Whether the quarantine and the lineage of memories are those of the log."""
+    """Whether the quarantine, the lineage and the repetitions of memories are those of the log."""
     held = {row[0] for row in connection.execute("SELECT memory FROM quarantine")}
     if held != chain.isolated:
         strange = min(held ^ chain.isolated)
@@ -274,6 +278,12 @@ def _standing(connection: sqlite3.Connection, chain: _Chain) -> str | None:
         memory, origin = min(found ^ logged)
         state = "is not in the log" if (memory, origin) in found else "was taken away"
         return f"the link from memory {memory} to its origin {origin} {state}"
+    logged = {pair for pair in chain.merged if chain.items.keys() >= set(pair)}
+    if (pairs := merged_pairs(connection)) != logged:
+        memory, stand_in = min(pairs ^ logged)
+        return f"memory {stand_in} {'stands' if (memory, stand_in) in pairs else 'stood'} for {memory} " + (
+            "without a log entry" if (memory, stand_in) in pairs else "by the log, and does not any more"
+        )
     return None
 
 
