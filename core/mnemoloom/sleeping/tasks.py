@@ -40,7 +40,10 @@ class SleepTask:
         return self._progress
 
     def cancel(self) -> None:
-        """Tell it to stop. Until its changes are written, which is one transaction, none of them is kept."""
+        """Tell it to stop. Until its changes are written, which is one transaction, none of them is kept.
+
+        Who waits for it then gets a CancelledError: concurrent.futures' from `result`, asyncio's from `await`.
+        """
         self._stop.set()
 
     def result(self, timeout: float | None = None) -> SleepReport:
@@ -48,7 +51,8 @@ class SleepTask:
 
         Raises
         ------
-        concurrent.futures.CancelledError: it was cancelled. TimeoutError: it has not ended within `timeout` seconds.
+        concurrent.futures.CancelledError, which is no LoomError: it was cancelled.
+        TimeoutError: it has not ended within `timeout` seconds.
         """
         if not wait([self._future], timeout).done:
             raise TimeoutError(f"the sleep has not ended within {timeout} seconds")

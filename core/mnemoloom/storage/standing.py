@@ -57,7 +57,10 @@ def dropped_by_gates(connection: sqlite3.Connection, namespace: int) -> set[int]
 
 
 def stresses(connection: sqlite3.Connection, namespace: int) -> dict[int, float]:
-    """How pressing things were, of the memories whose metadata tells: a number under "stress", held to [0, 1]."""
+    """How pressing things were, of the memories whose metadata tells: a number under "stress", held to [0, 1].
+
+    Anything else that is there, such as "high", tells nothing.
+    """
     rows = connection.execute(
         "SELECT id, metadata FROM memories WHERE namespace = ? AND instr(metadata, ?)", (namespace, f'"{STRESS}"')
     )
