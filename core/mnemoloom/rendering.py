@@ -85,8 +85,9 @@ def fitting(
     A neighbour that is itself a hit stands with the better one. Hits that do not fit are left out; one that fits
     only without its neighbours comes without them.
 
-    What a speaker said several times in the same words stands once, where it ranks best, as it was said last: newer
-    memories overrule older ones, so the last time is the one that counts. A hit with neighbours stands for itself.
+    What a speaker said several times, in the same words or as `sleep` found, stands once, where it ranks best, as it
+    was said last: newer memories overrule older ones, so the last time is the one that counts. A hit with neighbours
+    stands for itself; if its last telling has other words, this follows it.
 
     Parameters
     ----------
@@ -124,17 +125,21 @@ def _every_telling(hits: Iterable[Hit]) -> Iterator[Hit]:
 
 def _told_once(hits: Sequence[Hit]) -> Iterator[Hit]:
     last: dict[tuple[str | None, str], Hit] = {}
-    for hit in _every_telling(hits):
-        known = last.setdefault(_telling(hit), hit)
-        if hit.record.time > known.record.time:
-            last[_telling(hit)] = hit
-    told: set[tuple[str | None, str]] = set()
     for hit in hits:
+        for told in _every_telling([hit]):
+            known = last.setdefault(_telling(hit), told)
+            if told.record.time > known.record.time:
+                last[_telling(hit)] = told
+    seen: set[tuple[str | None, str]] = set()
+    for hit in hits:
+        newest = last[_telling(hit)]
         if hit.before or hit.after:
             yield hit
-        elif _telling(hit) not in told:
-            yield last[_telling(hit)]
-        told.add(_telling(hit))
+            if _telling(newest) != _telling(hit) and _telling(hit) not in seen:
+                yield newest
+        elif _telling(hit) not in seen:
+            yield newest
+        seen.add(_telling(hit))
 
 
 def _telling(hit: Hit) -> tuple[str | None, str]:

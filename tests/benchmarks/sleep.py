@@ -34,7 +34,7 @@ CYCLES = (1, 5, 20)
 IDLE_DAYS = (0, 30, 365)
 DAY = 86_400.0
 SETTINGS = {
-    "the same words": SleepConfig(alike="words"),
+    "specifics": SleepConfig(alike="specifics"),
     "cosine alone": SleepConfig(alike="cosine"),
     "cosine .85": SleepConfig(alike="cosine", duplicates=0.85),
     "cosine .80": SleepConfig(alike="cosine", duplicates=0.8),

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from mnemoloom import Config, Gate, ManualClock, Memory, PrunePolicy, SleepConfig, SleepReport, Tier, where
+from mnemoloom.consolidation import QUADRANTS
 from mnemoloom.embedders import HashingEmbedder
 from mnemoloom.errors import (
     ConfigError,
@@ -25,6 +26,7 @@ from mnemoloom.errors import (
     UnknownSleepError,
     ValidationError,
 )
+from mnemoloom.rendering import fitting
 from mnemoloom.sleeping.cycle import STEPS
 
 if TYPE_CHECKING:
@@ -77,7 +79,7 @@ def test_what_one_speaker_said_several_times_comes_up_once_and_the_hit_carries_e
     first, second, third, other = memory.remember_many(
         [
             {"text": "I love hiking in the mountains.", "speaker": "Ann", "time": "2026-05-01"},
-            {"text": "I really love hiking in the mountains!", "speaker": "Ann", "time": "2026-05-02"},
+            {"text": "Oh, I love hiking in the mountains!", "speaker": "Ann", "time": "2026-05-02"},
             {"text": "i love hiking in the mountains", "speaker": "Ann", "time": "2026-05-03"},
             {"text": "I love hiking in the mountains.", "speaker": "Bo", "time": "2026-05-04"},
         ]
@@ -123,6 +125,118 @@ def test_versions_of_a_fact_are_not_repetitions_however_near_their_vectors(memor
     found = [hit.text for hit in memory.recall("How many chickens does Bodil have now?", k=5)]
     assert found[0] == "Bodil has 26 chickens."
     assert "Bodil has 4 chickens." in found
+
+
+def nearly_alike(memory: Memory, *texts: str) -> list[int]:
+    """Remember what Ann said month after month, with vectors of a cosine of .99."""
+    rows = np.eye(64)
+    return [
+        memory.remember(text, speaker="Ann", time=f"2026-0{month}-01", vector=rows[0] + 0.1 * rows[month])
+        for month, text in enumerate(texts, start=1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("older", "newer"),
+    [
+        ("I parked the car on the left side of the street.", "I parked the car on the right side of the street."),
+        ("Let us meet at 9 am on Friday.", "Let us meet at 9 pm on Friday."),
+        ("The course starts in the morning.", "The course starts in the evening."),
+        ("I like the show more than the book.", "I like the book more than the show."),
+        ("Set it to +5 degrees.", "Set it to -5 degrees."),
+        ("Turn the valve clockwise.", "Turn the valve counterclockwise."),
+        ("The door is open.", "The door is closed."),
+        ("I take the pill before dinner.", "I take the pill after dinner."),
+        ("I work at Acme.", "I worked at Acme."),
+    ],
+)
+def test_statements_that_differ_in_a_word_its_order_or_a_sign_stay_apart(
+    memory: Memory, older: str, newer: str
+) -> None:
+    ids = nearly_alike(memory, older, newer)
+    assert memory.sleep().counts()["merged"] == 0
+    hits = memory.recall(older, k=5)
+    assert {hit.id for hit in hits} == set(ids)
+    assert {record.text for record in fitting(hits)} == {older, newer}
+
+
+def test_what_takes_the_place_of_another_statement_is_no_repeat_of_it(memory: Memory) -> None:
+    older, newer = nearly_alike(memory, "Bodil has 4 chickens.", "Bodil has 26 chickens.")
+    assert memory.sleep(policy=SleepConfig(alike="cosine")).counts()["merged"] == 1
+    first, second = memory.recall("How many chickens does Bodil have now?", k=5)
+    assert (first.id, first.supersedes, first.repeats) == (newer, (older,), ())
+    assert (second.id, second.superseded_by, second.repeats) == (older, (newer,), ())
+
+
+@pytest.mark.parametrize("expand", [0, 1])
+def test_a_prompt_shows_the_last_of_what_a_wider_policy_took_for_one(memory: Memory, expand: int) -> None:
+    nearly_alike(memory, "Turn the valve clockwise.", "Turn the valve counterclockwise.")
+    assert memory.sleep(policy=SleepConfig(alike="specifics")).counts()["merged"] == 1
+    hits = memory.recall("turning valves clockwise", k=5, expand=expand, update=False)
+    assert [len(hit.repeats) for hit in hits] == [1]
+    assert "Turn the valve counterclockwise." in {record.text for record in fitting(hits)}
+
+
+@pytest.mark.parametrize("key", [None, KEY])
+def test_a_repetition_put_in_behind_the_librarys_back_hides_nothing_and_is_found(
+    folder: Path, hashing: HashingEmbedder, key: bytes | None
+) -> None:
+    with Memory.open(folder, embedder=hashing, key=key) as memory:
+        ids = memory.remember_many({"text": "The boat is red.", "speaker": "Ann"} for _ in range(2))
+        ids += [memory.remember(text, speaker="Ann") for text in ("The rent is $900.", "The rent is $500.")]
+        memory.sleep()
+        seal = memory.seal()
+        assert memory.verify(seal=seal).ok
+    # a row that names no entry of the log, and one that names the entry of another pair
+    with closing(sqlite3.connect(folder / "store.db")) as connection, connection:
+        (entry,) = connection.execute("SELECT entry FROM merged").fetchone()
+        space, sleep = connection.execute("SELECT namespace, sleep FROM merged").fetchone()
+        rows = [(ids[2], ids[3], space, sleep, 0)], [(ids[3], ids[2], space, sleep, entry)]
+        for row in rows:
+            connection.executemany("INSERT INTO merged VALUES (?, ?, ?, ?, ?)", row)
+    with Memory.open(folder, embedder=hashing, key=key) as memory:
+        found = {hit.id for hit in memory.recall("rent boat", k=10)}
+        assert set(ids[2:]) <= found
+        assert len(found) == 3
+        report = memory.verify(seal=seal)
+        assert (report.ok, report.problem) == (False, f"memory {ids[3]} stands for {ids[2]} without a log entry")
+
+
+def test_a_repetition_taken_away_behind_the_librarys_back_is_found(folder: Path, hashing: HashingEmbedder) -> None:
+    with Memory.open(folder, embedder=hashing) as memory:
+        first, second = memory.remember_many({"text": "The boat is red.", "speaker": "Ann"} for _ in range(2))
+        memory.sleep()
+    with closing(sqlite3.connect(folder / "store.db")) as connection, connection:
+        connection.execute("DELETE FROM merged")
+    with Memory.open(folder, embedder=hashing) as memory:
+        assert not memory.verify().ok
+        assert f"memory {first} stood for {second}" in str(memory.verify().problem)
+
+
+def test_the_log_follows_repetitions_through_forgetting_and_undoing(memory: Memory) -> None:
+    ids = memory.remember_many({"text": "The boat is red.", "speaker": "Ann"} for _ in range(5))
+    memory.sleep()
+    memory.forget(ids[4])
+    assert memory.verify().ok
+    for each in ids[1:4]:
+        memory.pin(each)
+    memory.pin(memory.remember("Seventeen purple walruses juggle chainsaws near Kathmandu.", speaker="Ann"))
+    everything = PrunePolicy(quadrants=tuple(QUADRANTS), below_value=1.0, floor=0)
+    memory.sleep(policy=SleepConfig(pruning=everything))
+    assert memory.verify().ok
+    [hit] = memory.recall("Where is the boat?", k=1)
+    assert sorted([hit.id, *(each.id for each in hit.repeats)]) == ids[1:4]
+    memory.undo_sleep(memory.sleeps()[0].id)
+    assert memory.verify().ok
+    assert {hit.id for hit in memory.recall("Where is the boat?", k=3)} == set(ids[1:4])
+
+
+def test_a_repetition_in_quarantine_is_not_counted(memory: Memory) -> None:
+    for source in ("diary", "diary", "web"):
+        memory.remember("The boat is red.", speaker="Ann", source=source)
+    memory.sleep()
+    memory.quarantine(source="web")
+    assert memory.stats().merged == 1
 
 
 def test_the_same_words_with_other_vectors_stay_apart(memory: Memory) -> None:

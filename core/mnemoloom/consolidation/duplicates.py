@@ -39,7 +39,7 @@ def near_duplicates(
     Parameters
     ----------
     topics: a number for each memory, shape (n,); only memories of the same number are compared. That may be a topic
-        or what they must have in common (`specifics`), and is what makes hundreds of thousands comparable.
+        or what they must have in common (`wording`), and is what makes hundreds of thousands comparable.
     """
     if not 0.0 < threshold <= 1.0:
         raise ConfigError(f"threshold must be in (0, 1]; got {threshold!r}")

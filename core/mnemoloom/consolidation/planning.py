@@ -20,7 +20,7 @@ from mnemoloom.errors import ConfigError, ValidationError
 
 __all__ = ["Alike", "SleepConfig", "SleepPlan", "plan_sleep"]
 
-Alike = Literal["specifics", "words", "cosine"]
+Alike = Literal["words", "specifics", "cosine"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +28,9 @@ class SleepConfig:
     """What sleep may do.
 
     duplicates: cosine from which two memories of one speaker may be the same said again; above 1, none are.
-    alike: what else they must have in common: their "specifics" (numbers, dates, names, negations), all "words" but
-        fillers, or nothing but the "cosine", to which "4 chickens" and "26 chickens" are one thing.
+    alike: what else they must have in common. "words": all of them, in the same order, but for interjections that
+        open them. "specifics": numbers, dates, names, negations; then "clockwise" and "counterclockwise" are one
+        thing. "cosine": nothing else; then "4 chickens" and "26 chickens" are, too.
     cold_share: of each named speaker's memories, how many of the dullest go to the cold tier unless they are used.
     wake: activation from which a memory counts as used. half_life: of recency, in seconds.
     pruning: what may be forgotten; nothing by default.
@@ -38,7 +39,7 @@ class SleepConfig:
     """
 
     duplicates: float = 0.92
-    alike: Alike = "specifics"
+    alike: Alike = "words"
     cold_share: float = 0.0
     wake: float = 0.5
     half_life: float = WEEK

@@ -32,7 +32,7 @@ def fold(
     Parameters
     ----------
     groups: slots that say the same, those in the ranking and those that the ranking is not long enough for.
-    apart: pairs of slots that contradict each other; they are never folded.
+    apart: pairs of slots that contradict each other; they are never folded, nor is the one a repeat of the other.
     """
     group_of = {slot: number for number, group in enumerate(groups) for slot in group}
     contradicting = set(map(frozenset, apart))
@@ -44,7 +44,10 @@ def fold(
             first = best.setdefault(group_of[slot], slot)
             if first != slot and {first, slot} not in contradicting:
                 stays[place], under[slot] = False, first
-    repeats = {slot: tuple(each for each in groups[number] if each != slot) for number, slot in best.items()}
+    repeats = {
+        slot: tuple(each for each in groups[number] if each != slot and {each, slot} not in contradicting)
+        for number, slot in best.items()
+    }
     if not under:
         return ranking, Folds(repeats=repeats)
     return ranking.only(stays), Folds(under, repeats)

@@ -12,14 +12,13 @@ ENGLISH = Analyzer()
 @pytest.mark.parametrize(
     ("one", "other"),
     [
-        ("I love hiking in the mountains!", "Oh wow, I really love hiking in the mountains"),
-        ("Thanks, Deb. See you!", "thanks Deb, see you"),
-        ("We moved to Oslo.", "We move to Oslo"),
+        ("I love hiking in the mountains!", "Oh wow, I love hiking in the mountains"),
+        ("Thanks, Deb. See you!", "thanks,  Deb. see you..."),
         ("Oh, hi!", "oh hi"),
         ("山田さんは東京に住んでいます。", "山田さんは東京に住んでいます"),
     ],
 )
-def test_case_punctuation_endings_and_fillers_make_no_difference(one: str, other: str) -> None:
+def test_case_the_punctuation_at_the_end_and_what_opens_a_text_make_no_difference(one: str, other: str) -> None:
     assert wording(ENGLISH, one) == wording(ENGLISH, other)
 
 
@@ -35,13 +34,22 @@ def test_case_punctuation_endings_and_fillers_make_no_difference(one: str, other
         ("Yes.", "No."),
         ("The meeting is on Monday.", "The meeting is on Tuesday."),
         ("Oh, hi!", "Wow, hey!"),
+        ("We moved to Oslo.", "We move to Oslo."),
+        ("We meet at 9 am", "We meet at 9 pm"),
+        ("Set it to +5 degrees.", "Set it to -5 degrees."),
+        ("Set it to .5 degrees.", "Set it to 5 degrees."),
+        ("No, more tea.", "No more tea."),
+        ("I have a few friends.", "I have few friends."),
+        ("The soup is too hot.", "The soup is hot."),
+        ("I write C.", "I write C++."),
+        ("Lunch 👍", "Lunch 👎"),
     ],
 )
 def test_any_other_word_or_another_order_says_something_else(one: str, other: str) -> None:
     assert wording(ENGLISH, one) != wording(ENGLISH, other)
 
 
-def test_a_language_without_a_list_of_fillers_compares_every_word() -> None:
+def test_a_language_without_a_list_of_such_openers_compares_every_word() -> None:
     german = Analyzer("german")
     assert wording(german, "Ich mag den Tee.") == wording(german, "ich mag den Tee")
     assert wording(german, "Ich mag den Tee.") != wording(german, "Ich mag sehr den Tee.")
@@ -71,6 +79,13 @@ def test_paraphrases_share_their_specifics(one: str, other: str) -> None:
         ("I moved.", "I almost moved."),
         ("The meeting is on Monday.", "The meeting is on Tuesday."),
         ("You moved to Oslo.", "You moved to Oslo?"),
+        ("Set it to +5 degrees.", "Set it to -5 degrees."),
+        ("Set it to 5 degrees.", "Set it to -5 degrees."),
+        ("We meet at 9 am on Friday.", "We meet at 9 pm on Friday."),
+        ("It starts in the morning.", "It starts in the evening."),
+        ("I parked on the left side.", "I parked on the right side."),
+        ("The door is open.", "The door is closed."),
+        ("Turn it on.", "Turn it off."),
         ("好きです", "好きではない"),
     ],
 )
