@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mnemoloom import Memory, Tier, where
+from mnemoloom.doctor import examine
 from mnemoloom.embedders import HashingEmbedder
 from mnemoloom.errors import CorruptionError, FormatError, LoomError, NotAStoreError, StorageFailure
+from mnemoloom.repairing import repair
 
 if TYPE_CHECKING:
     from conftest import OpenMemory
@@ -90,6 +92,22 @@ def test_an_empty_database_file_becomes_a_store(tmp_path: Path, open_memory: Ope
     memory = open_memory(tmp_path)
     memory.remember("The first note.")
     assert memory.verify().ok
+
+
+@pytest.mark.parametrize("beside", ["cache", "wal"])
+@pytest.mark.parametrize("read_only", [False, True])
+def test_an_empty_file_where_a_store_was_is_damage_and_left_alone(small: Path, beside: str, read_only: bool) -> None:
+    (small / "store.db").write_bytes(b"")
+    if beside == "cache":
+        (small / "cache").mkdir()
+    else:
+        (small / "store.db-wal").write_bytes(b"pages")
+    before = {path: path.is_file() and path.read_bytes() for path in small.rglob("*")}
+    with pytest.raises(CorruptionError, match="is empty, but a store was there"):
+        Memory.open(small, read_only=read_only)
+    assert not examine(small).ok
+    assert repair(small).problem
+    assert {path: path.is_file() and path.read_bytes() for path in small.rglob("*")} == before
 
 
 def test_a_database_that_is_a_folder_is_refused(tmp_path: Path) -> None:
