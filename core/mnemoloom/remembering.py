@@ -16,7 +16,13 @@ from mnemoloom.chain import Signer
 from mnemoloom.chain.anchors import SALT_BYTES
 from mnemoloom.config import Config
 from mnemoloom.drafts import CheckedDraft
-from mnemoloom.errors import DimensionMismatchError, EmbedderError, StorageFailure, UnknownMemoryError
+from mnemoloom.errors import (
+    DimensionMismatchError,
+    EmbedderError,
+    StorageFailure,
+    UnknownMemoryError,
+    ValidationError,
+)
 from mnemoloom.filters import Filter
 from mnemoloom.gating import Gatekeeper
 from mnemoloom.recall.calibration import Calibration, forget_threshold, keep_threshold
@@ -221,11 +227,13 @@ class Writer:
         return self._store.transact(work, publish=lambda _: self._live.abandon(), abandon=self._live.abandon)
 
     def place(self, memory: int, *, tier: Tier, pinned: bool, now: int) -> None:
-        """Set a memory's tier and pin. Raises UnknownMemoryError."""
+        """Set a memory's tier and pin. Raises UnknownMemoryError; ValidationError for a pin on what ends."""
 
         def work(connection: sqlite3.Connection) -> list[int]:
             ended = self.end(connection, now)
             number = self._known(connection, memory)
+            if pinned and memories.first_end(connection, [memory]) is not None:
+                raise ValidationError("a memory is pinned for good; this one ends unless it is remembered anew")
             memories.update_policy(connection, number, memory, tier=tier, pinned=pinned, now=now, signer=self._signer)
             return ended
 
@@ -337,9 +345,7 @@ class Writer:
         origins = [origins_of(connection, number, draft.derived_from) for draft in chosen]
         new = [
             _new_memory(
-                replace(draft, expires=_first((draft.expires, memories.first_end(connection, made_of))))
-                if made_of
-                else draft,
+                _ending_with(connection, draft, made_of) if made_of else draft,
                 payload,
                 shelf.measure_surprise(count),
                 least_trusted([draft.trust, *trusts]),
@@ -464,9 +470,12 @@ def _new_memory(draft: CheckedDraft, payload: StoredPayload, surprise: float, tr
     )
 
 
-def _first(ends: Iterable[int | None]) -> int | None:
-    """The first of some moments, None if there is none."""
-    return min((end for end in ends if end is not None), default=None)
+def _ending_with(connection: sqlite3.Connection, draft: CheckedDraft, made_of: Iterable[int]) -> CheckedDraft:
+    """A draft that ends no later than what it was derived from. Raises ValidationError for a pinned one that ends."""
+    ends = [end for end in (draft.expires, memories.first_end(connection, made_of)) if end is not None]
+    if draft.pinned and ends:
+        raise ValidationError("a memory is pinned for good; this one ends when what it was derived from does")
+    return replace(draft, expires=min(ends, default=None))
 
 
 def _nothing() -> None:
