@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -35,11 +35,12 @@ from mnemoloom.recall.speakers import is_reply
 from mnemoloom.recall.using import with_before
 from mnemoloom.records import Tier
 from mnemoloom.storage import Store, gates, memories
+from mnemoloom.storage.ancestry import keep_sources, with_derived
 from mnemoloom.storage.calls import answer_of, keep_answer
 from mnemoloom.storage.encrypting import destroy_namespace
 from mnemoloom.storage.facts import CALLER, StoreFacts, read_facts, write_fact
 from mnemoloom.storage.feedback import add_use
-from mnemoloom.storage.lineage import derive, descendants, origins_of
+from mnemoloom.storage.lineage import derive, origins_of
 from mnemoloom.storage.memories import NewMemory, StoredPayload
 from mnemoloom.storage.quarantine import isolated
 from mnemoloom.storage.vault import Vault
@@ -188,10 +189,10 @@ class Writer:
         self.sweep()
         return count
 
-    def erase(self, condition: Filter | None, *, derived: bool, now: int) -> int:
+    def erase(self, condition: Filter | None, *, derived: bool, now: int, sources: Collection[str] = ()) -> int:
         """Remove every memory that fits, all or none; how many that were.
 
-        derived: with all memories that were derived from them. Caches of anything are dropped.
+        derived: with all memories that were derived from them, and from `sources`. Caches of anything are dropped.
         """
 
         def work(connection: sqlite3.Connection) -> int:
@@ -200,7 +201,7 @@ class Writer:
                 return 0
             self.end(connection, now)
             found = matching_ids(connection, number, condition, isolated=None).tolist()
-            found = descendants(connection, found) if derived else found
+            found = with_derived(connection, number, found, sources=sources) if derived else found
             gates.drop_gates(connection, number, found)
             for memory in found:
                 memories.delete(connection, number, memory, now=now, signer=self._signer)
@@ -361,6 +362,7 @@ class Writer:
             keeper.keep(ids)
         for memory, (found, _) in zip(ids, origins, strict=True):
             derive(connection, number, memory, found, now=now, signer=self._signer)
+            keep_sources(connection, number, memory, found)
         encoded = memories.update_vectors(connection, number, poorer, now=now, signer=self._signer)
         facts = read_facts(connection)
         entries = [

@@ -290,10 +290,25 @@ def test_a_failed_call_leaves_either_kind_of_store_as_it_was(either: Memory) -> 
     assert either.remember("It goes on.") == kept + 1
 
 
+def test_a_store_from_before_sources_were_kept_learns_them_from_its_links(memory: Memory, folder: Path) -> None:
+    page = memory.remember("Acme was hacked.", source="web/forum \u2028 '\"")
+    memory.remember("In short: hacked.", derived_from=[memory.remember("A note on it.", derived_from=[page])])
+    memory.close()
+    for later in ("TABLE ancestry", "TABLE vault", "INDEX memories_by_expiry"):
+        altered(folder, f"DROP {later}")
+    altered(folder, "ALTER TABLE memories DROP COLUMN expires")
+    altered(folder, "PRAGMA user_version = 8")
+    with Memory.open(folder) as again:
+        again.forget(page)
+        assert again.remove_source("web/forum \u2028 '\"").count == 2
+        assert again.verify().ok
+
+
 def test_a_store_of_the_first_format_is_brought_up_to_date_by_a_writer_alone(small: Path) -> None:
     for later in (
         "INDEX memories_by_expiry",
         "TABLE vault",
+        "TABLE ancestry",
         "TABLE pruned",
         "TABLE merged",
         "TABLE sleep_topics",
