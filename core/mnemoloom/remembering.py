@@ -42,7 +42,7 @@ from mnemoloom.storage.facts import CALLER, StoreFacts, read_facts, write_fact
 from mnemoloom.storage.feedback import add_use
 from mnemoloom.storage.lineage import derive, origins_of
 from mnemoloom.storage.memories import NewMemory, StoredPayload
-from mnemoloom.storage.quarantine import isolated
+from mnemoloom.storage.quarantine import isolate, isolated
 from mnemoloom.storage.vault import Vault
 from mnemoloom.trust import least_trusted
 
@@ -331,7 +331,7 @@ class Writer:
     ) -> _Written:
         shelf = self._live.current(connection)
         number = self._live.number(connection) or memories.label_namespace(connection, self._live.labels)
-        known, gone = self._resolve(connection, number, drafts, existing, now)
+        known, gone, veiled = self._resolve(connection, number, drafts, existing, now)
         # Of drafts that share an external id one stands for all: the last replaces the others, or the first stays.
         order = range(len(drafts)) if existing == "replace" else range(len(drafts) - 1, -1, -1)
         stands = {drafts[i].external_id: i for i in order}
@@ -363,11 +363,14 @@ class Writer:
         for memory, (found, _) in zip(ids, origins, strict=True):
             derive(connection, number, memory, found, now=now, signer=self._signer)
             keep_sources(connection, number, memory, found)
+        hidden = {memory for draft, memory in zip(chosen, ids, strict=True) if draft.external_id in veiled}
+        isolate(connection, number, sorted(hidden), now=now, signer=self._signer)
         encoded = memories.update_vectors(connection, number, poorer, now=now, signer=self._signer)
         facts = read_facts(connection)
         entries = [
             (self._entry(memory, made, payload, facts), count)
             for memory, made, payload, count in zip(ids, new, kept, counts, strict=True)
+            if memory not in hidden
         ]
         by_draft = {id(draft): memory for draft, memory in zip(chosen, ids, strict=True)}
         known |= {d.external_id: by_draft[id(d)] for d in chosen if d.external_id is not None}
@@ -381,15 +384,19 @@ class Writer:
         drafts: Sequence[CheckedDraft],
         existing: Existing,
         now: int,
-    ) -> tuple[dict[str, int], list[int]]:
-        """The external ids whose memories stay, and the memories that were removed to be replaced."""
+    ) -> tuple[dict[str, int], list[int], set[str]]:
+        """The external ids whose memories stay, the memories that were removed to be replaced, and what stays hidden.
+
+        That are the external ids whose memories were in quarantine: what takes their place is as well.
+        """
         asked = [draft.external_id for draft in drafts if draft.external_id is not None]
         found = memories.external_ids(connection, number, asked) if asked else {}
         if existing == "skip":
-            return found, []
+            return found, [], set()
+        held = isolated(connection, found.values())
         for memory in found.values():
             memories.delete(connection, number, memory, now=now, signer=self._signer)
-        return {}, list(found.values())
+        return {}, list(found.values()), {name for name, memory in found.items() if memory in held}
 
     def _check_widths(self, drafts: Sequence[CheckedDraft]) -> None:
         """Refuse a caller's vector of the wrong width before anything is touched."""

@@ -41,7 +41,7 @@ from mnemoloom.storage.ancestry import ancestry, keep_sources
 from mnemoloom.storage.facts import CALLER, StoreFacts, read_facts, write_fact
 from mnemoloom.storage.lineage import DERIVED, derive, inherited, lineage
 from mnemoloom.storage.memories import NewMemory, StoredPayload
-from mnemoloom.storage.quarantine import isolate
+from mnemoloom.storage.quarantine import isolate, isolated
 from mnemoloom.trust import least_trusted
 
 if TYPE_CHECKING:
@@ -520,9 +520,10 @@ class _Intake:
                 self._ids[line.number] = memory
                 self._skipped += 1
             else:
+                held = bool(isolated(self._connection, [memory]))
                 memories.delete(self._connection, self._number, memory, now=self._now, signer=self._opened.signer)
                 self._replaced += 1
-                wanted.append(line)
+                wanted.append(replace(line, isolated=line.isolated or held))
         return wanted
 
     def _same(self, new: NewMemory) -> int | None:

@@ -108,16 +108,6 @@ def test_quarantining_twice_counts_once_and_can_leave_the_derived_alone(memory: 
     assert memory.quarantine(source="web/eve") == 0
 
 
-def test_a_quarantined_external_id_can_be_given_anew(memory: Memory) -> None:
-    memory.remember("The code is 1.", external_id="code", source="web/eve")
-    memory.quarantine(source="web/eve")
-    assert "code" not in memory
-    memory.remember("The code is 2.", external_id="code")
-    assert memory.get("code").text == "The code is 2."
-    assert memory.release(source="web/eve") == 0
-    assert memory.verify().ok
-
-
 def test_what_was_made_of_two_sources_comes_out_when_both_have(memory: Memory) -> None:
     pages = [memory.remember(f"The code of {name} is 0000.", source=name) for name in ("web/a", "web/b")]
     summary = memory.remember("Both codes are 0000.", derived_from=pages)
@@ -453,3 +443,30 @@ def test_a_bundle_tells_the_sources_of_what_is_gone(open_memory: OpenMemory, tmp
     assert (tmp_path / "two" / "memories.jsonl").read_bytes() == (tmp_path / "one" / "memories.jsonl").read_bytes()
     assert other.remove_source("web/forum").count == 2
     assert [record.text for record in other.records()] == ["Ann plays the violin."]
+
+
+@pytest.mark.parametrize("existing", ["remember", "import"])
+def test_what_takes_the_place_of_a_hidden_memory_is_hidden(
+    open_memory: OpenMemory, folder: Path, tmp_path: Path, existing: str
+) -> None:
+    memory, other = open_memory(folder), open_memory(":memory:")
+    other.remember("The code is 2.", external_id="code")
+    other.export(tmp_path / "bundle")
+    memory.remember("The code is 1.", external_id="code", source="web/eve")
+    memory.remember("Ann plays the violin.")
+    reader = open_memory(folder, read_only=True)
+    assert len(reader) == 2
+    memory.quarantine(source="web/eve")
+    if existing == "import":
+        memory.import_bundle(tmp_path / "bundle", existing="replace")
+    else:
+        memory.remember_many([{"text": "The code is 2.", "external_id": "code"}, "Bo has a violin."])
+    for each in (memory, reader):
+        assert "code" not in each
+        assert not [hit.text for hit in each.recall("What is the code?", k=9) if "code" in hit.text]
+    assert [record.text for record in memory.quarantined()] == ["The code is 2."]
+    assert memory.verify().ok
+    assert memory.release(where("external_id").eq("code")) == 1
+    assert {each.get("code").text for each in (memory, reader)} == {"The code is 2."}
+    assert memory.recall("What is the code?")[0].text == "The code is 2."
+    assert memory.verify().ok

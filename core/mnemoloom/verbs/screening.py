@@ -31,7 +31,7 @@ class ScreeningVerbs(Handle):
         derived: hide what was derived from them (`remember(…, derived_from=…)`), too; with a source and no filter also
             what was derived from a memory of it that is gone by now.
 
-        What a source says later is not hidden.
+        What a source says later is not hidden. What takes the place of a hidden memory, by its external id, is.
 
         Raises FilterError, ValidationError.
         """
