@@ -40,8 +40,9 @@ FIELDS = (
     "text", "speaker", "session", "time", "created", "accessed", "metadata", "tier", "pinned", "external_id",
     "source", "trust", "surprise", "vector", "variant", "encoder", "tokens", "expires",
 )  # fmt: skip
-# of few memories, and left out of the others: in quarantine; made of the memories on these lines, counted from 1
-MARKS = ("quarantined", "derived_from")
+# of few memories, and left out of the others: in quarantine; made of the memories on these lines, counted from 1;
+# the sources of all that it was made of, also of what is gone
+MARKS = ("quarantined", "derived_from", "made_of_sources")
 
 _DIGEST = 32  # bytes
 _CHUNK = 1 << 20

@@ -13,6 +13,7 @@ from typing import Literal
 from mnemoloom.errors import ConfigError
 
 __all__ = [
+    "LONGEST_TTL",
     "PROFILES",
     "AssistantProfile",
     "ConcertProfile",
@@ -29,6 +30,8 @@ __all__ = [
 ]
 
 Durability = Literal["full", "normal"]
+
+LONGEST_TTL = 10_000 * 366 * 86_400  # seconds; nothing ends after the year 9999
 
 
 def _within(owner: object, name: str, low: float, high: float) -> None:
@@ -341,7 +344,8 @@ class Config:
         away; the higher, the more topics. What is sorted already stays where it is.
     feedback: how far a question is moved to where such questions found what was said to be `useful`; 0 leaves it.
         Nothing is moved before something was.
-    ttl: how long a memory lasts that says nothing about it itself, in seconds or as a timedelta; None is for ever.
+    ttl: how long a memory lasts that says nothing about it itself and is not pinned, in seconds or as a timedelta; None
+        is for ever.
     redact: makes of each text the one that is stored, encoded and searched, such as `mnemoloom.redaction.Redactor()`;
         questions go through it, too, because an encoder may be a server. Labels (speaker, session, source, external
         id) and namespaces do not. A vector that a caller brought along for a text that it changes is dropped.
@@ -373,6 +377,8 @@ class Config:
             isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds > 0
         ):
             raise ConfigError(f"Config.ttl must be more than 0 seconds, a timedelta or None; got {self.ttl!r}")
+        if seconds is not None and LONGEST_TTL < seconds < float("inf"):
+            raise ConfigError(f"Config.ttl must end before the year 10000; got {self.ttl!r}")
         if self.redact is not None and not callable(self.redact):
             raise ConfigError(f"Config.redact must be a function from text to text, or None; got {self.redact!r}")
         if not isinstance(self.index, IndexSettings):

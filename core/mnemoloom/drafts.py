@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnemoloom.clock import from_millis, last_millis, to_millis
-from mnemoloom.config import Config, Limits
+from mnemoloom.config import LONGEST_TTL, Config, Limits
 from mnemoloom.errors import MetadataError, NamespaceError, TextError, ValidationError, VectorError
 from mnemoloom.records import Draft, Tier
 from mnemoloom.redaction import redact_metadata, redact_text
@@ -97,7 +97,7 @@ def check_draft(value: Draft | Mapping[str, Any] | str, *, config: Config, now: 
         placed=draft.pinned or draft.tier is not None,
         source=_label(draft.source, "source", limits),
         trust=check_trust(draft.trust),
-        expires=_end(config.ttl if draft.ttl is None else draft.ttl, now),
+        expires=_end(_span(draft, config), now),
         derived_from=_origins(draft.derived_from),
     )
 
@@ -242,7 +242,20 @@ def check_ttl(ttl: object, name: str = "ttl") -> float | None:
         return None
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds > 0:
         raise ValidationError(f"{name} must be more than 0 seconds, or a timedelta; got {ttl!r}")
-    return None if math.isinf(seconds) else float(seconds)
+    if seconds == math.inf:
+        return None
+    if seconds > LONGEST_TTL:
+        raise ValidationError(f"{name} must end before the year 10000; got {ttl!r}")
+    return float(seconds)
+
+
+def _span(draft: Draft, config: Config) -> object:
+    """The ttl of a draft: its own, or that of the settings unless it is pinned, which is for good."""
+    if not draft.pinned:
+        return config.ttl if draft.ttl is None else draft.ttl
+    if check_ttl(draft.ttl) is not None:
+        raise ValidationError("a memory is pinned for good, or has a ttl; got both")
+    return None
 
 
 def _end(ttl: object, now: int) -> int | None:

@@ -48,6 +48,8 @@ class Draft:
     source, trust: where it came from, and how far it is trusted: web, import, tool, model, user or system, from the
         least to the most. They never change afterwards.
     tier: `Tier.COLD` keeps it out of ordinary recall. None: long-term, unless a write gate finds it too little telling.
+    pinned: keep it for good, in the persistent tier. ttl: seconds until it ends; None takes that of the settings. What
+        is pinned has no end, whatever the settings say: both, or a pin on what was derived from what ends, is refused.
     derived_from: the memories, by id or external id, that this one was made of, such as those a summary sums up. It
         is trusted no further than the least of them, and `remove_source` and `erase` take it along with them.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -16,7 +16,13 @@ from mnemoloom.chain import Signer
 from mnemoloom.chain.anchors import SALT_BYTES
 from mnemoloom.config import Config
 from mnemoloom.drafts import CheckedDraft
-from mnemoloom.errors import DimensionMismatchError, EmbedderError, StorageFailure, UnknownMemoryError
+from mnemoloom.errors import (
+    DimensionMismatchError,
+    EmbedderError,
+    StorageFailure,
+    UnknownMemoryError,
+    ValidationError,
+)
 from mnemoloom.filters import Filter
 from mnemoloom.gating import Gatekeeper
 from mnemoloom.recall.calibration import Calibration, forget_threshold, keep_threshold
@@ -29,13 +35,14 @@ from mnemoloom.recall.speakers import is_reply
 from mnemoloom.recall.using import with_before
 from mnemoloom.records import Tier
 from mnemoloom.storage import Store, gates, memories
+from mnemoloom.storage.ancestry import keep_sources, with_derived
 from mnemoloom.storage.calls import answer_of, keep_answer
 from mnemoloom.storage.encrypting import destroy_namespace
 from mnemoloom.storage.facts import CALLER, StoreFacts, read_facts, write_fact
 from mnemoloom.storage.feedback import add_use
-from mnemoloom.storage.lineage import derive, descendants, origins_of
+from mnemoloom.storage.lineage import derive, origins_of
 from mnemoloom.storage.memories import NewMemory, StoredPayload
-from mnemoloom.storage.quarantine import isolated
+from mnemoloom.storage.quarantine import isolate, isolated
 from mnemoloom.storage.vault import Vault
 from mnemoloom.trust import least_trusted
 
@@ -182,10 +189,10 @@ class Writer:
         self.sweep()
         return count
 
-    def erase(self, condition: Filter | None, *, derived: bool, now: int) -> int:
+    def erase(self, condition: Filter | None, *, derived: bool, now: int, sources: Collection[str] = ()) -> int:
         """Remove every memory that fits, all or none; how many that were.
 
-        derived: with all memories that were derived from them. Caches of anything are dropped.
+        derived: with all memories that were derived from them, and from `sources`. Caches of anything are dropped.
         """
 
         def work(connection: sqlite3.Connection) -> int:
@@ -194,7 +201,7 @@ class Writer:
                 return 0
             self.end(connection, now)
             found = matching_ids(connection, number, condition, isolated=None).tolist()
-            found = descendants(connection, found) if derived else found
+            found = with_derived(connection, number, found, sources=sources) if derived else found
             gates.drop_gates(connection, number, found)
             for memory in found:
                 memories.delete(connection, number, memory, now=now, signer=self._signer)
@@ -221,11 +228,13 @@ class Writer:
         return self._store.transact(work, publish=lambda _: self._live.abandon(), abandon=self._live.abandon)
 
     def place(self, memory: int, *, tier: Tier, pinned: bool, now: int) -> None:
-        """Set a memory's tier and pin. Raises UnknownMemoryError."""
+        """Set a memory's tier and pin. Raises UnknownMemoryError; ValidationError for a pin on what ends."""
 
         def work(connection: sqlite3.Connection) -> list[int]:
             ended = self.end(connection, now)
             number = self._known(connection, memory)
+            if pinned and memories.first_end(connection, [memory]) is not None:
+                raise ValidationError("a memory is pinned for good; this one ends unless it is remembered anew")
             memories.update_policy(connection, number, memory, tier=tier, pinned=pinned, now=now, signer=self._signer)
             return ended
 
@@ -322,7 +331,7 @@ class Writer:
     ) -> _Written:
         shelf = self._live.current(connection)
         number = self._live.number(connection) or memories.label_namespace(connection, self._live.labels)
-        known, gone = self._resolve(connection, number, drafts, existing, now)
+        known, gone, veiled = self._resolve(connection, number, drafts, existing, now)
         # Of drafts that share an external id one stands for all: the last replaces the others, or the first stays.
         order = range(len(drafts)) if existing == "replace" else range(len(drafts) - 1, -1, -1)
         stands = {drafts[i].external_id: i for i in order}
@@ -337,9 +346,7 @@ class Writer:
         origins = [origins_of(connection, number, draft.derived_from) for draft in chosen]
         new = [
             _new_memory(
-                replace(draft, expires=_first((draft.expires, memories.first_end(connection, made_of))))
-                if made_of
-                else draft,
+                _ending_with(connection, draft, made_of) if made_of else draft,
                 payload,
                 shelf.measure_surprise(count),
                 least_trusted([draft.trust, *trusts]),
@@ -355,11 +362,15 @@ class Writer:
             keeper.keep(ids)
         for memory, (found, _) in zip(ids, origins, strict=True):
             derive(connection, number, memory, found, now=now, signer=self._signer)
+            keep_sources(connection, number, memory, found)
+        hidden = {memory for draft, memory in zip(chosen, ids, strict=True) if draft.external_id in veiled}
+        isolate(connection, number, sorted(hidden), now=now, signer=self._signer)
         encoded = memories.update_vectors(connection, number, poorer, now=now, signer=self._signer)
         facts = read_facts(connection)
         entries = [
             (self._entry(memory, made, payload, facts), count)
             for memory, made, payload, count in zip(ids, new, kept, counts, strict=True)
+            if memory not in hidden
         ]
         by_draft = {id(draft): memory for draft, memory in zip(chosen, ids, strict=True)}
         known |= {d.external_id: by_draft[id(d)] for d in chosen if d.external_id is not None}
@@ -373,15 +384,19 @@ class Writer:
         drafts: Sequence[CheckedDraft],
         existing: Existing,
         now: int,
-    ) -> tuple[dict[str, int], list[int]]:
-        """The external ids whose memories stay, and the memories that were removed to be replaced."""
+    ) -> tuple[dict[str, int], list[int], set[str]]:
+        """The external ids whose memories stay, the memories that were removed to be replaced, and what stays hidden.
+
+        That are the external ids whose memories were in quarantine: what takes their place is as well.
+        """
         asked = [draft.external_id for draft in drafts if draft.external_id is not None]
         found = memories.external_ids(connection, number, asked) if asked else {}
         if existing == "skip":
-            return found, []
+            return found, [], set()
+        held = isolated(connection, found.values())
         for memory in found.values():
             memories.delete(connection, number, memory, now=now, signer=self._signer)
-        return {}, list(found.values())
+        return {}, list(found.values()), {name for name, memory in found.items() if memory in held}
 
     def _check_widths(self, drafts: Sequence[CheckedDraft]) -> None:
         """Refuse a caller's vector of the wrong width before anything is touched."""
@@ -464,9 +479,12 @@ def _new_memory(draft: CheckedDraft, payload: StoredPayload, surprise: float, tr
     )
 
 
-def _first(ends: Iterable[int | None]) -> int | None:
-    """The first of some moments, None if there is none."""
-    return min((end for end in ends if end is not None), default=None)
+def _ending_with(connection: sqlite3.Connection, draft: CheckedDraft, made_of: Iterable[int]) -> CheckedDraft:
+    """A draft that ends no later than what it was derived from. Raises ValidationError for a pinned one that ends."""
+    ends = [end for end in (draft.expires, memories.first_end(connection, made_of)) if end is not None]
+    if draft.pinned and ends:
+        raise ValidationError("a memory is pinned for good; this one ends when what it was derived from does")
+    return replace(draft, expires=min(ends, default=None))
 
 
 def _nothing() -> None:

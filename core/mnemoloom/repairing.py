@@ -35,6 +35,7 @@ _LEFTOVERS = (
     "DELETE FROM usage WHERE NOT EXISTS (SELECT 1 FROM memories WHERE memories.id = usage.memory)",
     "DELETE FROM links WHERE NOT EXISTS (SELECT 1 FROM memories WHERE memories.id = links.source) "
     "OR NOT EXISTS (SELECT 1 FROM memories WHERE memories.id = links.target)",
+    "DELETE FROM main.ancestry WHERE NOT EXISTS (SELECT 1 FROM memories WHERE memories.id = ancestry.memory)",
     "DELETE FROM topics WHERE NOT EXISTS (SELECT 1 FROM memories WHERE memories.id = topics.memory)",
     "DELETE FROM main.feedback WHERE NOT EXISTS (SELECT 1 FROM memories WHERE memories.id = feedback.memory)",
     "DELETE FROM gated WHERE NOT EXISTS (SELECT 1 FROM memories WHERE memories.id = gated.memory)",

@@ -37,10 +37,11 @@ from mnemoloom.errors import (
 )
 from mnemoloom.recall.looking import SUPERSEDES
 from mnemoloom.storage import memories
+from mnemoloom.storage.ancestry import ancestry, keep_sources
 from mnemoloom.storage.facts import CALLER, StoreFacts, read_facts, write_fact
 from mnemoloom.storage.lineage import DERIVED, derive, inherited, lineage
 from mnemoloom.storage.memories import NewMemory, StoredPayload
-from mnemoloom.storage.quarantine import isolate
+from mnemoloom.storage.quarantine import isolate, isolated
 from mnemoloom.trust import least_trusted
 
 if TYPE_CHECKING:
@@ -187,12 +188,13 @@ def _write(
         total = total + memories.count_isolated(connection, number or 0) if only is None else len(only)
         shared: dict[int, tuple[int, tuple[int, int] | None]] = {}
         origins = _origins(connection) if only is None else {}  # the links of a damaged store may not be readable
+        sources = ancestry(connection, number or 0) if only is None else {}
         lines: dict[int, int] = {}  # memory to line, counted from 1
         rows = connection.execute(_LINES, (number or 0,)) if only is None else _each(connection, number or 0, only)
         for row in rows:
             lines[row[0]] = writer.memories + 1
             made_of = [lines[each] for each in origins.get(row[0], ()) if each in lines]
-            marks = _marks(isolated=bool(row[-1]), origins=made_of)
+            marks = _marks(isolated=bool(row[-1]), origins=made_of, sources=sources.get(row[0], []))
             writer.add_line(_line(row[:-1], facts, writer, shared, noted) | marks)
             if progress and (writer.memories % _BATCH == 0 or writer.memories == total):
                 progress(writer.memories, total)
@@ -229,8 +231,9 @@ def _origins(connection: sqlite3.Connection) -> dict[int, list[int]]:
     return found
 
 
-def _marks(*, isolated: bool, origins: list[int]) -> dict[str, Any]:
-    return ({"quarantined": True} if isolated else {}) | ({"derived_from": origins} if origins else {})
+def _marks(*, isolated: bool, origins: list[int], sources: list[str]) -> dict[str, Any]:
+    marks: dict[str, Any] = {"quarantined": isolated, "derived_from": origins, "made_of_sources": sources}
+    return {name: mark for name, mark in marks.items() if mark}
 
 
 def _each(connection: sqlite3.Connection, number: int, ids: Sequence[int]) -> Iterator[tuple[Any, ...]]:
@@ -338,6 +341,7 @@ def _mismatch(stored: str, offered: str, what: str) -> EmbedderMismatchError:
 class _Line:
     """A line as a memory to store; `origins` are the numbers of the lines that it was derived from.
 
+    sources: of all that it was made of, also of what is gone.
     above: memories from before the import that it was derived from.
     """
 
@@ -346,6 +350,7 @@ class _Line:
     accessed: int | None
     isolated: bool
     origins: tuple[int, ...]
+    sources: tuple[str, ...]
     above: tuple[int, ...] = ()
 
     @property
@@ -455,6 +460,7 @@ class _Intake:
                 _moment(value, "accessed"),
                 _is_isolated(value),
                 _lines_before(value, number),
+                _sources(value, self._opened.config),
             )
         except ValidationError as error:
             raise ImportFormatError(f"memories.jsonl line {number}: {error}") from error
@@ -469,6 +475,7 @@ class _Intake:
         for line, memory in zip(wanted, ids, strict=True):
             origins = sorted({*line.above, *(self._ids[each] for each in line.origins if each in self._ids)})
             derive(self._connection, self._number, memory, origins, now=self._now, signer=signer)
+            keep_sources(self._connection, self._number, memory, origins, more=line.sources)
         hidden = [memory for line, memory in zip(wanted, ids, strict=True) if line.isolated]
         isolate(self._connection, self._number, hidden, now=self._now, signer=signer)
         seen = [(memory, line.accessed) for memory, line in zip(ids, wanted, strict=True)]
@@ -513,9 +520,10 @@ class _Intake:
                 self._ids[line.number] = memory
                 self._skipped += 1
             else:
+                held = bool(isolated(self._connection, [memory]))
                 memories.delete(self._connection, self._number, memory, now=self._now, signer=self._opened.signer)
                 self._replaced += 1
-                wanted.append(line)
+                wanted.append(replace(line, isolated=line.isolated or held))
         return wanted
 
     def _same(self, new: NewMemory) -> int | None:
@@ -583,6 +591,14 @@ def _lines_before(value: dict[str, Any], number: int) -> tuple[int, ...]:
     if not isinstance(named, list) or any(type(each) is not int or not 0 < each < number for each in named):
         raise ImportFormatError("derived_from must be a list of the numbers of earlier lines")
     return tuple(named)
+
+
+def _sources(value: dict[str, Any], config: Config) -> tuple[str, ...]:
+    """The sources that a line names as those of all that it was made of."""
+    named = value.get("made_of_sources", [])
+    if not isinstance(named, list):
+        raise ImportFormatError("made_of_sources must be a list of sources")
+    return tuple(check_label(each, "made_of_sources", limits=config.limits) for each in named)
 
 
 def _check_encoder(claimed: object, encoder: str | None, vector: bytes | None, variant: bytes) -> None:

@@ -96,7 +96,7 @@ def _found(ask: Callable[[], Any]) -> bool:
 
 
 @pytest.mark.parametrize("view", VIEWS)
-@pytest.mark.parametrize("options", [{}, {"pinned": True}, {"tier": Tier.COLD}], ids=str)
+@pytest.mark.parametrize("options", [{}, {"tier": Tier.PERSISTENT}, {"tier": Tier.COLD}], ids=str)
 def test_nothing_shows_what_has_ended(memory: Memory, clock: ManualClock, view: str, options: dict[str, Any]) -> None:
     door, ask = with_neighbours(memory, ttl=60, **options), VIEWS[view]
     clock.advance(59.999)
@@ -221,9 +221,40 @@ def test_a_span_that_is_none_is_refused(memory: Memory, wrong: Any) -> None:
     with pytest.raises(ValidationError, match="ttl"):
         memory.remember("One.", ttl=wrong)
     assert len(memory) == 0
-    if wrong != 1e300:
-        with pytest.raises(ConfigError, match=r"Config\.ttl"):
-            Config(ttl=wrong)
+    with pytest.raises(ConfigError, match=r"Config\.ttl"):
+        Config(ttl=wrong)
+
+
+@pytest.mark.parametrize("endless", [1e300, 10**400, 4e11, timedelta.max.total_seconds() * 2])
+def test_a_default_that_ends_beyond_all_years_is_refused_before_anything_is_remembered(
+    memory: Memory, endless: float
+) -> None:
+    with pytest.raises(ConfigError, match=r"Config\.ttl must end before the year 10000"):
+        Config(ttl=endless)
+    with pytest.raises(ValidationError, match="ttl must end before the year 10000"):
+        memory.remember("One.", ttl=endless)
+    assert Config(ttl=math.inf).ttl == math.inf
+
+
+def test_what_is_pinned_has_no_end_and_what_ends_is_not_pinned(open_memory: OpenMemory, clock: ManualClock) -> None:
+    memory = open_memory(":memory:", clock=clock, config=Config(ttl=60))
+    for ttl in (None, math.inf):
+        assert memory.get(memory.remember("For good.", pinned=True, ttl=ttl)).expires is None
+    ends = memory.remember("For a minute.")
+    for wrong in (
+        lambda: memory.remember("Both.", pinned=True, ttl=60),
+        lambda: memory.remember("Made of it.", pinned=True, derived_from=[ends]),
+        lambda: memory.pin(ends),
+        lambda: memory.move(ends, Tier.PERSISTENT),
+    ):
+        with pytest.raises(ValidationError, match="a memory is pinned for good"):
+            wrong()
+    memory.move(ends, Tier.COLD)
+    assert memory.get(ends).tier is Tier.COLD
+    clock.advance(61)
+    assert [record.text for record in memory.records()] == ["For good.", "For good."]
+    memory.pin(memory.remember("Also for good.", ttl=math.inf))
+    assert memory.verify().ok
 
 
 def test_filters_know_when_a_memory_ends(memory: Memory, clock: ManualClock) -> None:

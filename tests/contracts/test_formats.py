@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mnemoloom import Memory, Tier, where
+from mnemoloom.doctor import examine
 from mnemoloom.embedders import HashingEmbedder
 from mnemoloom.errors import CorruptionError, FormatError, LoomError, NotAStoreError, StorageFailure
+from mnemoloom.repairing import repair
 
 if TYPE_CHECKING:
     from conftest import OpenMemory
@@ -90,6 +92,22 @@ def test_an_empty_database_file_becomes_a_store(tmp_path: Path, open_memory: Ope
     memory = open_memory(tmp_path)
     memory.remember("The first note.")
     assert memory.verify().ok
+
+
+@pytest.mark.parametrize("beside", ["cache", "wal"])
+@pytest.mark.parametrize("read_only", [False, True])
+def test_an_empty_file_where_a_store_was_is_damage_and_left_alone(small: Path, beside: str, read_only: bool) -> None:
+    (small / "store.db").write_bytes(b"")
+    if beside == "cache":
+        (small / "cache").mkdir()
+    else:
+        (small / "store.db-wal").write_bytes(b"pages")
+    before = {path: path.is_file() and path.read_bytes() for path in small.rglob("*")}
+    with pytest.raises(CorruptionError, match="is empty, but a store was there"):
+        Memory.open(small, read_only=read_only)
+    assert not examine(small).ok
+    assert repair(small).problem
+    assert {path: path.is_file() and path.read_bytes() for path in small.rglob("*")} == before
 
 
 def test_a_database_that_is_a_folder_is_refused(tmp_path: Path) -> None:
@@ -272,10 +290,25 @@ def test_a_failed_call_leaves_either_kind_of_store_as_it_was(either: Memory) -> 
     assert either.remember("It goes on.") == kept + 1
 
 
+def test_a_store_from_before_sources_were_kept_learns_them_from_its_links(memory: Memory, folder: Path) -> None:
+    page = memory.remember("Acme was hacked.", source="web/forum \u2028 '\"")
+    memory.remember("In short: hacked.", derived_from=[memory.remember("A note on it.", derived_from=[page])])
+    memory.close()
+    for later in ("TABLE ancestry", "TABLE vault", "INDEX memories_by_expiry"):
+        altered(folder, f"DROP {later}")
+    altered(folder, "ALTER TABLE memories DROP COLUMN expires")
+    altered(folder, "PRAGMA user_version = 8")
+    with Memory.open(folder) as again:
+        again.forget(page)
+        assert again.remove_source("web/forum \u2028 '\"").count == 2
+        assert again.verify().ok
+
+
 def test_a_store_of_the_first_format_is_brought_up_to_date_by_a_writer_alone(small: Path) -> None:
     for later in (
         "INDEX memories_by_expiry",
         "TABLE vault",
+        "TABLE ancestry",
         "TABLE pruned",
         "TABLE merged",
         "TABLE sleep_topics",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -105,16 +106,6 @@ def test_quarantining_twice_counts_once_and_can_leave_the_derived_alone(memory: 
     assert memory.get(summary).trust == "web"
     assert memory.quarantine(source="web/eve") == 1
     assert memory.quarantine(source="web/eve") == 0
-
-
-def test_a_quarantined_external_id_can_be_given_anew(memory: Memory) -> None:
-    memory.remember("The code is 1.", external_id="code", source="web/eve")
-    memory.quarantine(source="web/eve")
-    assert "code" not in memory
-    memory.remember("The code is 2.", external_id="code")
-    assert memory.get("code").text == "The code is 2."
-    assert memory.release(source="web/eve") == 0
-    assert memory.verify().ok
 
 
 def test_what_was_made_of_two_sources_comes_out_when_both_have(memory: Memory) -> None:
@@ -388,3 +379,94 @@ def test_a_namespace_that_holds_nothing_else_is_not_occupied(memory: Memory) -> 
     assert memory.namespaces(occupied=True) == [("b",)]
     memory.at("a").release(source="web/odd")
     assert memory.namespaces(occupied=True) == [("a",), ("b",)]
+
+
+# -- what was made of what is gone -------------------------------------------------------------------------
+
+
+def page_with_notes(memory: Memory) -> list[int]:
+    """A page of a forum, a note on it, one on the note, and something else; the ids of the two notes."""
+    memory.remember("Acme was hacked, says the forum.", source="web/forum", trust="web", external_id="page")
+    note = memory.remember("Note: Acme was hacked.", derived_from=["page"], source="notes", external_id="note")
+    last = memory.remember("Acme: hacked.", derived_from=[note])
+    memory.remember("Ann plays the violin.")
+    return [note, last]
+
+
+GONE = {
+    "forgotten": lambda m: m.forget("page"),
+    "erased alone": lambda m: m.erase(where("external_id").eq("page"), derived=False),
+    "replaced by a clean text": lambda m: m.remember("About Acme.", external_id="page"),
+    "replaced by the same source": lambda m: m.remember("Edited.", source="web/forum", external_id="page"),
+    "forgotten with a note": lambda m: m.forget_many(["page", "note"]),
+}
+
+
+@pytest.mark.parametrize("key", [None, bytes(32)], ids=["plain", "encrypted"])
+@pytest.mark.parametrize("gone", GONE.values(), ids=GONE)
+def test_a_source_is_removed_with_all_that_was_made_of_it_also_where_its_texts_are_gone(
+    folder: Path, gone: Callable[[Memory], object], key: bytes | None
+) -> None:
+    with Memory.open(folder, encryption_key=key) as memory:
+        page_with_notes(memory)
+        memory.at("other").remember("Theirs.", derived_from=[memory.at("other").remember("x", source="web/forum")])
+        gone(memory)
+    with Memory.open(folder, encryption_key=key) as memory:
+        before = [record.text for record in memory.records()]
+        assert memory.quarantine(source="web/forum", derived=False) == sum(text == "Edited." for text in before)
+        memory.release(source="web/forum")
+        assert memory.quarantine(source=["web/forum", "elsewhere"]) > 0
+        kept = [text for text in before if text in ("Ann plays the violin.", "About Acme.")]
+        assert [record.text for record in memory.records()] == kept
+        memory.release(source="web/forum")
+        assert sorted(record.text for record in memory.records()) == sorted(before)
+        assert memory.remove_source("web/forum").count == len(before) - len(kept)
+        assert [record.text for record in memory.records()] == kept
+        assert len(memory.at("other")) == 2
+        assert memory.verify().ok
+
+
+def test_a_filter_beside_the_source_is_asked_of_what_is_there_alone(memory: Memory) -> None:
+    notes = page_with_notes(memory)
+    memory.forget("page")
+    assert memory.quarantine(where("external_id").eq("page"), source="web/forum") == 0
+    assert all(note in memory for note in notes)
+
+
+def test_a_bundle_tells_the_sources_of_what_is_gone(open_memory: OpenMemory, tmp_path: Path) -> None:
+    memory, other = open_memory(":memory:"), open_memory(":memory:")
+    page_with_notes(memory)
+    memory.forget("page")
+    memory.export(tmp_path / "one")
+    other.import_bundle(tmp_path / "one")
+    other.export(tmp_path / "two")
+    assert (tmp_path / "two" / "memories.jsonl").read_bytes() == (tmp_path / "one" / "memories.jsonl").read_bytes()
+    assert other.remove_source("web/forum").count == 2
+    assert [record.text for record in other.records()] == ["Ann plays the violin."]
+
+
+@pytest.mark.parametrize("existing", ["remember", "import"])
+def test_what_takes_the_place_of_a_hidden_memory_is_hidden(
+    open_memory: OpenMemory, folder: Path, tmp_path: Path, existing: str
+) -> None:
+    memory, other = open_memory(folder), open_memory(":memory:")
+    other.remember("The code is 2.", external_id="code")
+    other.export(tmp_path / "bundle")
+    memory.remember("The code is 1.", external_id="code", source="web/eve")
+    memory.remember("Ann plays the violin.")
+    reader = open_memory(folder, read_only=True)
+    assert len(reader) == 2
+    memory.quarantine(source="web/eve")
+    if existing == "import":
+        memory.import_bundle(tmp_path / "bundle", existing="replace")
+    else:
+        memory.remember_many([{"text": "The code is 2.", "external_id": "code"}, "Bo has a violin."])
+    for each in (memory, reader):
+        assert "code" not in each
+        assert not [hit.text for hit in each.recall("What is the code?", k=9) if "code" in hit.text]
+    assert [record.text for record in memory.quarantined()] == ["The code is 2."]
+    assert memory.verify().ok
+    assert memory.release(where("external_id").eq("code")) == 1
+    assert {each.get("code").text for each in (memory, reader)} == {"The code is 2."}
+    assert memory.recall("What is the code?")[0].text == "The code is 2."
+    assert memory.verify().ok

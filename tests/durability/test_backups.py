@@ -64,6 +64,15 @@ def test_a_backup_goes_to_a_new_folder_only_and_leaves_nothing_when_it_fails(mem
     assert {path.name for path in tmp_path.iterdir()} == {"store", "full", "file", "empty"}
 
 
+@pytest.mark.parametrize("inside", [".", "copy", "cache/copy", "deep/er"])
+def test_a_backup_into_the_folder_of_the_store_is_refused(memory: Memory, folder: Path, inside: str) -> None:
+    memory.remember("The boat is blue.")
+    before = sorted(folder.rglob("*"))
+    with pytest.raises(ValidationError, match="in the store's own folder"):
+        memory.backup(folder / inside)
+    assert sorted(folder.rglob("*")) == before
+
+
 def test_a_store_in_memory_and_one_that_is_only_read_can_be_backed_up(
     memory: Memory, folder: Path, tmp_path: Path
 ) -> None:

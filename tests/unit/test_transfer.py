@@ -151,7 +151,7 @@ DRAFTS = st.builds(
     tier=st.sampled_from(Tier),
     pinned=st.booleans(),
     ttl=st.none() | st.integers(2 * 10**9, 3 * 10**9),
-)
+).filter(lambda draft: not (draft.pinned and draft.ttl))
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])

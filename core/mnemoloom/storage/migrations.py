@@ -188,11 +188,20 @@ CREATE TABLE pruned (
 CREATE INDEX pruned_by_memory ON pruned (memory);
 """
 
-# When memories end (ms), and the wrapped keys of an encrypted store, by namespace; 0 is the store's own.
+# When memories end (ms), the wrapped keys of an encrypted store, by namespace (0 is the store's own), and the sources
+# of what memories were derived from, as a list in JSON: links go with their origins, these do not.
 _M009_PRIVACY = """
 ALTER TABLE memories ADD COLUMN expires INTEGER;
 CREATE INDEX memories_by_expiry ON memories (namespace, expires) WHERE expires IS NOT NULL;
 CREATE TABLE vault (namespace INTEGER PRIMARY KEY, wrapped BLOB NOT NULL) STRICT;
+CREATE TABLE ancestry (
+    memory INTEGER PRIMARY KEY REFERENCES memories (id) ON DELETE CASCADE,
+    namespace INTEGER NOT NULL REFERENCES namespaces (id),
+    sources TEXT NOT NULL
+) STRICT;
+INSERT INTO main.ancestry SELECT l.source, m.namespace, json_group_array(DISTINCT o.source)
+FROM links l JOIN memories m ON m.id = l.source JOIN memories o ON o.id = l.target
+WHERE l.kind = 'derived' AND o.source IS NOT NULL GROUP BY l.source;
 """
 
 _STEPS = (

@@ -26,6 +26,7 @@ from mnemoloom.clock import Clock, SystemClock
 from mnemoloom.config import Durability
 from mnemoloom.errors import (
     ConfigError,
+    CorruptionError,
     ForkedStoreError,
     FormatError,
     NotAStoreError,
@@ -446,6 +447,7 @@ def _check_folder(folder: Path, *, read_only: bool) -> None:
     if database.is_symlink() or (folder.is_symlink() and not folder.is_dir()):
         raise NotAStoreError(f"{database} is a symbolic link; a store must be a real file")
     if database.exists():
+        _check_begun(database)
         return
     if folder.exists() and not folder.is_dir():
         raise NotAStoreError(f"{folder} is a file; a store is a folder")
@@ -453,3 +455,14 @@ def _check_folder(folder: Path, *, read_only: bool) -> None:
         raise NotAStoreError(f"{folder} holds other files and no store; choose an empty or new folder")
     if read_only:
         raise NotAStoreError(f"{folder} holds no store yet; the first memory makes one")
+
+
+def _check_begun(database: Path) -> None:
+    """Refuse an empty file where there was a store: SQLite would make a new one of it, and drop the log beside it.
+
+    One that is left by a writer that was killed before it had made the tables has neither caches nor a log beside it.
+    """
+    log = Path(f"{database}-wal")
+    begun = (database.parent / "cache").is_dir() or (log.is_file() and log.stat().st_size > 0)
+    if begun and database.is_file() and not database.stat().st_size:
+        raise CorruptionError(f"{database} is empty, but a store was there; put a backup in the place of the folder")

@@ -53,6 +53,7 @@ SECRETS: dict[str, Secret] = {
         fixed=("external_id",),
         cells=("speaker", "session", "metadata", "source", "trust", "salt"),
     ),
+    "ancestry": Secret(row=("memory",), cells=("sources",)),
     "calls": Secret(row=(), fixed=("key",)),
     "gates": Secret(row=(), fixed=("speaker",), cells=("state",)),
     "feedback": Secret(namespace=None, row=("use", "memory"), cells=("question",)),

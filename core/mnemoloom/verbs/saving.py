@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from mnemoloom.chain import Seal
+from mnemoloom.errors import ValidationError
 from mnemoloom.storage.backup import back_up
 from mnemoloom.storage.sealing import seal_log
 from mnemoloom.verbs.handle import Handle
@@ -25,11 +26,14 @@ class SavingVerbs(Handle):
 
         Raises
         ------
-        ValidationError: the folder holds something. StorageFailure: it cannot be written.
+        ValidationError: the folder holds something, or is inside the store's own. StorageFailure: it cannot be written.
         """
+        target, own = Path(os.path.abspath(folder)), self._opened.store.folder
+        if own is not None and target.resolve().is_relative_to(own.resolve()):
+            raise ValidationError(f"{target} is in the store's own folder; back up to another one")
         with self._opened.store.snapshot() as connection:
             sealed = seal_log(connection, self._opened.signer, now=self._opened.now())
-            back_up(connection, Path(os.path.abspath(folder)))
+            back_up(connection, target)
         return sealed
 
     async def abackup(self, folder: str | Path) -> Seal:

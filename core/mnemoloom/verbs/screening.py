@@ -28,12 +28,17 @@ class ScreeningVerbs(Handle):
         Parameters
         ----------
         where, source: a filter, one or more sources, or both; one of the two must be given.
-        derived: hide what was derived from them (`remember(…, derived_from=…)`), too.
+        derived: hide what was derived from them (`remember(…, derived_from=…)`), too; with a source and no filter also
+            what was derived from a memory of it that is gone by now.
+
+        What a source says later is not hidden. What takes the place of a hidden memory, by its external id, is.
 
         Raises FilterError, ValidationError.
         """
         opened, condition = self._opened, _named(where, source, verb="quarantine")
-        return isolate(opened.store, self._live, opened.signer, condition, derived=derived, now=opened.now())
+        made_of = _made_of(where, source)
+        act = (opened.store, self._live, opened.signer, condition)
+        return isolate(*act, derived=derived, sources=made_of, now=opened.now())
 
     async def aquarantine(self, where: Any = None, **options: Any) -> int:  # noqa: ANN401
         return await self._run(self.quarantine, where, **options)
@@ -44,7 +49,9 @@ class ScreeningVerbs(Handle):
         What was derived from others, too, that stay in quarantine, stays there unless the filter itself names it.
         """
         opened, condition = self._opened, _named(where, source, verb="release")
-        return release(opened.store, self._live, opened.signer, condition, derived=derived, now=opened.now())
+        made_of = _made_of(where, source)
+        act = (opened.store, self._live, opened.signer, condition)
+        return release(*act, derived=derived, sources=made_of, now=opened.now())
 
     async def arelease(self, where: Any = None, **options: Any) -> int:  # noqa: ANN401
         return await self._run(self.release, where, **options)
@@ -62,13 +69,24 @@ class ScreeningVerbs(Handle):
         return await self._run(lambda: list(self.quarantined(where)))
 
     def remove_source(self, source: Labels, *, derived: bool = True) -> Erased:
-        """Erase all memories of one source, or of several, as `erase` does, with all that was derived from them."""
+        """Erase all memories of one source, or of several, as `erase` does, with all that was derived from them.
+
+        Also what was derived from a memory of the source that has been forgotten, replaced, or come to its end since.
+        """
         condition = _named(None, source, verb="remove_source")
-        count = self._writer.erase(condition, derived=derived, now=self._opened.now())
+        made_of = _made_of(None, source)
+        count = self._writer.erase(condition, derived=derived, sources=made_of, now=self._opened.now())
         return Erased(count=count, pending_checkpoint=not self._opened.store.checkpoint())
 
     async def aremove_source(self, source: Labels, *, derived: bool = True) -> Erased:
         return await self._run(self.remove_source, source, derived=derived)
+
+
+def _made_of(where: Where | None, source: Labels | None) -> frozenset[str]:
+    """The sources whose descendants are meant whatever became of the origins: a filter could not be asked of these."""
+    if source is None or parse_filter(where) is not None:
+        return frozenset()
+    return frozenset([source] if isinstance(source, str) else source)
 
 
 def _named(where: Where | None, source: Labels | None, *, verb: str) -> Filter:

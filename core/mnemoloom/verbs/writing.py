@@ -147,7 +147,10 @@ class WritingVerbs(Handle):
         return await self._run(self.erase, where, derived=derived)
 
     def pin(self, key: Key) -> None:
-        """Keep a memory for good: pinned memories form the persistent tier. Raises UnknownMemoryError."""
+        """Keep a memory for good: pinned memories form the persistent tier.
+
+        Raises UnknownMemoryError; ValidationError for one that ends (`ttl`), or was derived from one that does.
+        """
         self._place(key, tier=Tier.PERSISTENT, pinned=True)
 
     async def apin(self, key: int | str) -> None:
@@ -161,7 +164,10 @@ class WritingVerbs(Handle):
         await self._run(self.unpin, key)
 
     def move(self, key: Key, tier: Tier) -> None:
-        """Put a memory into a tier; `Tier.COLD` keeps it out of ordinary recall. Raises UnknownMemoryError."""
+        """Put a memory into a tier; `Tier.COLD` keeps it out of ordinary recall, `Tier.PERSISTENT` is a `pin`.
+
+        Raises as `pin` does.
+        """
         tier = check_tier(tier)
         self._place(key, tier=tier, pinned=tier is Tier.PERSISTENT)
 
