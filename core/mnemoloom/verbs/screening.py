@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from mnemoloom.drafts import check_flag
 from mnemoloom.errors import ValidationError
 from mnemoloom.filters import Filter, common, conjoin, parse_filter
 from mnemoloom.quarantining import isolate, release
@@ -33,7 +34,9 @@ class ScreeningVerbs(Handle):
         Raises FilterError, ValidationError.
         """
         opened, condition = self._opened, _named(where, source, verb="quarantine")
-        return isolate(opened.store, self._live, opened.signer, condition, derived=derived, now=opened.now())
+        return isolate(
+            opened.store, self._live, opened.signer, condition, derived=check_flag(derived, "derived"), now=opened.now()
+        )
 
     async def aquarantine(self, where: Any = None, **options: Any) -> int:  # noqa: ANN401
         return await self._run(self.quarantine, where, **options)
@@ -44,7 +47,9 @@ class ScreeningVerbs(Handle):
         What was derived from others, too, that stay in quarantine, stays there unless the filter itself names it.
         """
         opened, condition = self._opened, _named(where, source, verb="release")
-        return release(opened.store, self._live, opened.signer, condition, derived=derived, now=opened.now())
+        return release(
+            opened.store, self._live, opened.signer, condition, derived=check_flag(derived, "derived"), now=opened.now()
+        )
 
     async def arelease(self, where: Any = None, **options: Any) -> int:  # noqa: ANN401
         return await self._run(self.release, where, **options)
@@ -64,7 +69,7 @@ class ScreeningVerbs(Handle):
     def remove_source(self, source: Labels, *, derived: bool = True) -> Erased:
         """Erase all memories of one source, or of several, as `erase` does, with all that was derived from them."""
         condition = _named(None, source, verb="remove_source")
-        count = self._writer.erase(condition, derived=derived, now=self._opened.now())
+        count = self._writer.erase(condition, derived=check_flag(derived, "derived"), now=self._opened.now())
         return Erased(count=count, pending_checkpoint=not self._opened.store.checkpoint())
 
     async def aremove_source(self, source: Labels, *, derived: bool = True) -> Erased:
