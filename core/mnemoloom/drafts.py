@@ -146,7 +146,7 @@ def check_count(value: object, name: str, *, low: int, high: int = (1 << 63) - 1
     return int(value)
 
 
-def key_of(key: object) -> int | str:
+def key_of(key: object, rule: str = "a memory is named by") -> int | str:
     """What names a memory: its id or external id; a hit or record stands for its id. Raises ValidationError."""
     if isinstance(key, (Hit, Record)):
         return key.id
@@ -154,9 +154,7 @@ def key_of(key: object) -> int | str:
         return int(key)
     if isinstance(key, str):
         return key
-    raise ValidationError(
-        f"a memory is named by its id (int), external id (str), a Hit or a Record; got {type(key).__name__}"
-    )
+    raise ValidationError(f"{rule} an id (int), an external id (str), a Hit or a Record; got {type(key).__name__}")
 
 
 def check_many(values: object, name: str, *, of: str) -> list[Any]:
@@ -233,7 +231,7 @@ def check_label(label: object, name: str, *, limits: Limits) -> str:
 def _origins(keys: object) -> tuple[int | str, ...]:
     if isinstance(keys, (str, bytes, Mapping)) or not isinstance(keys, Iterable):
         raise ValidationError(f"derived_from must be a list of ids; got {type(keys).__name__}")
-    given = tuple(map(key_of, keys))
+    given = tuple(key_of(key, "derived_from must hold") for key in keys)
     if len(given) > _MOST_ORIGINS:
         raise ValidationError(f"derived_from must hold at most {_MOST_ORIGINS} ids; got {len(given)}")
     return given
