@@ -8,6 +8,8 @@ from calendar import monthrange
 from datetime import date, datetime, timezone
 from typing import Protocol
 
+import numpy as np
+
 __all__ = ["Clock", "ManualClock", "MonotonicClock", "SystemClock", "from_millis", "last_millis", "to_millis"]
 
 _SPAN = re.compile(r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?")
@@ -64,9 +66,9 @@ def to_millis(moment: date | str | float) -> int:
     if isinstance(moment, datetime):
         aware = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
         moment = aware.timestamp()
-    if isinstance(moment, bool) or not isinstance(moment, (int, float)):
+    if isinstance(moment, bool) or not isinstance(moment, (int, float, np.integer, np.floating)):
         raise TypeError(f"a time must be a datetime, an ISO 8601 string or epoch seconds; got {type(moment).__name__}")
-    millis = round(moment * 1000)
+    millis = round(float(moment) * 1000)
     from_millis(millis)  # a time that no calendar can show is refused here, not when it is read
     return millis
 

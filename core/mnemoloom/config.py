@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from typing import Literal
 
-from mnemoloom.errors import ConfigError
+from mnemoloom.errors import ConfigError, told
 
 __all__ = [
     "LONGEST_TTL",
@@ -37,13 +37,13 @@ LONGEST_TTL = 10_000 * 366 * 86_400  # seconds; nothing ends after the year 9999
 def _within(owner: object, name: str, low: float, high: float) -> None:
     value = getattr(owner, name)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
-        raise ConfigError(f"{type(owner).__name__}.{name} must be a number in [{low}, {high}]; got {value!r}")
+        raise ConfigError(f"{type(owner).__name__}.{name} must be a number in [{low}, {high}]; got {told(value)}")
 
 
 def _whole(owner: object, name: str, low: int, high: int) -> None:
     value = getattr(owner, name)
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise ConfigError(f"{type(owner).__name__}.{name} must be a whole number in [{low}, {high}]; got {value!r}")
+        raise ConfigError(f"{type(owner).__name__}.{name} must be a whole number in [{low}, {high}]; got {told(value)}")
 
 
 def _is_share(value: object) -> bool:
@@ -188,7 +188,7 @@ def profile_named(profile: str | Profile) -> Profile:
         return PROFILES[profile]
     except (KeyError, TypeError):
         known = ", ".join([*PROFILES, "auto"])
-        raise ConfigError(f"profile must be one of {known}, or a profile object; got {profile!r}") from None
+        raise ConfigError(f"profile must be one of {known}, or a profile object; got {told(profile)}") from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -274,7 +274,7 @@ class Gate:
         if not known or not 0.5 <= self.budget < 1.0:
             raise ConfigError(
                 "Gate.budget must be the share of turns to write, from .5 and below 1 (.8 drops a fifth); "
-                f"got {self.budget!r}"
+                f"got {told(self.budget)}"
             )
         for name in ("surprise", "specifics", "statement", "answer"):
             _within(self, name, 0.0, 10.0)
@@ -333,8 +333,8 @@ class Config:
         sets no bound. Off, because many good stores hold a single source. Memories without a source are not bounded.
     guard: the deadline and the circuit breaker of the encoder; None asks it as it is.
     recall_unencoded: when the encoder is down, answer by words, names and dates; `RecallResult.degraded` says so. False
-        lets its error through. Down is an encoder that cannot be reached, is too slow, says that it failed, or is
-        left alone by the guard; one that answers with nonsense is not, and its error always comes through.
+        lets its error through. Down is an encoder that cannot be reached, is too slow, raises, or is left alone
+        by the guard; one that answers with nonsense is not, and its error always comes through.
     remember_unencoded: when the encoder is down, keep texts without vectors, to be found by their words;
         `stats().waiting` counts them, and `reembed` encodes them. By default nothing is stored, and its error comes.
     update_rule: how newer statements take the place of older ones; None leaves the ranking as it is.
@@ -376,23 +376,23 @@ class Config:
         if seconds is not None and (
             isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds > 0
         ):
-            raise ConfigError(f"Config.ttl must be more than 0 seconds, a timedelta or None; got {self.ttl!r}")
+            raise ConfigError(f"Config.ttl must be more than 0 seconds, a timedelta or None; got {told(self.ttl)}")
         if seconds is not None and LONGEST_TTL < seconds < float("inf"):
-            raise ConfigError(f"Config.ttl must end before the year 10000; got {self.ttl!r}")
+            raise ConfigError(f"Config.ttl must end before the year 10000; got {told(self.ttl)}")
         if self.redact is not None and not callable(self.redact):
-            raise ConfigError(f"Config.redact must be a function from text to text, or None; got {self.redact!r}")
+            raise ConfigError(f"Config.redact must be a function from text to text, or None; got {told(self.redact)}")
         if not isinstance(self.index, IndexSettings):
-            raise ConfigError(f"Config.index must be IndexSettings; got {self.index!r}")
+            raise ConfigError(f"Config.index must be IndexSettings; got {told(self.index)}")
         if self.profile != "auto":
             profile_named(self.profile)
         if not (self.update_rule is None or isinstance(self.update_rule, UpdateRule)):
-            raise ConfigError(f"Config.update_rule must be an UpdateRule or None; got {self.update_rule!r}")
+            raise ConfigError(f"Config.update_rule must be an UpdateRule or None; got {told(self.update_rule)}")
         if not (self.gate is None or isinstance(self.gate, Gate)):
-            raise ConfigError(f"Config.gate must be a Gate or None; got {self.gate!r}")
+            raise ConfigError(f"Config.gate must be a Gate or None; got {told(self.gate)}")
         _within(self, "vigilance", -1.0, 1.0)
         _within(self, "feedback", 0.0, 1.0)
         if not (self.guard is None or isinstance(self.guard, Guard)):
-            raise ConfigError(f"Config.guard must be a Guard or None; got {self.guard!r}")
+            raise ConfigError(f"Config.guard must be a Guard or None; got {told(self.guard)}")
         for name in ("recall_unencoded", "remember_unencoded"):
             if not isinstance(getattr(self, name), bool):
                 raise ConfigError(f"Config.{name} must be True or False; got {getattr(self, name)!r}")

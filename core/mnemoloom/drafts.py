@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from mnemoloom.clock import from_millis, last_millis, to_millis
 from mnemoloom.config import LONGEST_TTL, Config, Limits
-from mnemoloom.errors import MetadataError, NamespaceError, TextError, ValidationError, VectorError
-from mnemoloom.records import Draft, Tier
+from mnemoloom.errors import MetadataError, NamespaceError, TextError, ValidationError, VectorError, told
+from mnemoloom.records import Draft, Hit, Record, Tier
 from mnemoloom.redaction import redact_metadata, redact_text
 from mnemoloom.trust import check_trust
 
@@ -24,6 +24,7 @@ __all__ = [
     "CheckedDraft",
     "check_count",
     "check_draft",
+    "check_flag",
     "check_label",
     "check_many",
     "check_moment",
@@ -33,6 +34,8 @@ __all__ = [
     "check_tier",
     "check_topics",
     "check_ttl",
+    "is_number",
+    "key_of",
     "raw_row",
     "settled",
 ]
@@ -137,22 +140,50 @@ def check_name(text: object, *, limits: Limits, name: str) -> str:
 
 def check_count(value: object, name: str, *, low: int, high: int = (1 << 63) - 1) -> int:
     """`value` if it is a whole number between the bounds; raises ValidationError."""
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not low <= value <= high:
         bounds = f"from {low} to {high}" if high < 1 << 62 else f"of at least {low}"
-        raise ValidationError(f"{name} must be a whole number {bounds}; got {value!r}")
-    return value
+        raise ValidationError(f"{name} must be a whole number {bounds}; got {told(value)}")
+    return int(value)
+
+
+def key_of(key: object, rule: str = "a memory is named by") -> int | str:
+    """What names a memory: its id or external id; a hit or record stands for its id. Raises ValidationError."""
+    if isinstance(key, (Hit, Record)):
+        return key.id
+    if isinstance(key, (int, np.integer)) and not isinstance(key, bool):
+        return int(key)
+    if isinstance(key, str):
+        return key
+    raise ValidationError(f"{rule} an id (int), an external id (str), a Hit or a Record; got {type(key).__name__}")
 
 
 def check_many(values: object, name: str, *, of: str) -> list[Any]:
     """`values` as a list, if they are several things and not one text or mapping; raises ValidationError."""
     if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
         raise ValidationError(f"{name} must be a list of {of}; got {type(values).__name__}")
-    return list(values)
+    try:
+        each = iter(values)
+    except TypeError:  # an array without a dimension
+        raise ValidationError(f"{name} must be a list of {of}; got a single value") from None
+    return list(each)
+
+
+def is_number(value: object) -> bool:
+    """Whether it is a number, of Python or numpy, and no truth value."""
+    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+
+
+def check_flag(value: object, name: str) -> bool:
+    """`value` if it is True or False; raises ValidationError."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise ValidationError(f"{name} must be True or False; got {told(value)}")
+    return bool(value)
 
 
 def check_topics(value: object) -> frozenset[int]:
     """The ids of one topic or several; raises ValidationError."""
-    many = value if isinstance(value, Collection) and not isinstance(value, (str, bytes)) else (value,)
+    several = isinstance(value, Collection) and not isinstance(value, (str, bytes, Mapping))
+    many = check_many(value, "topic", of="ids of topics") if several else [value]
     if not many:
         raise ValidationError("topic must name at least one topic; got none")
     return frozenset(check_count(each, "topic", low=0) for each in many)
@@ -161,11 +192,11 @@ def check_topics(value: object) -> frozenset[int]:
 def check_namespace(namespace: object, *, limits: Limits) -> tuple[str, ...]:
     """`namespace` if it is a tuple (or list) of 1 to 16 labels; raises NamespaceError."""
     if not isinstance(namespace, (tuple, list)) or not 1 <= len(namespace) <= 16:
-        raise NamespaceError(f"a namespace must be a tuple of 1 to 16 strings; got {namespace!r}")
+        raise NamespaceError(f"a namespace must be a tuple of 1 to 16 strings; got {told(namespace)}")
     labels = []
     for label in namespace:
         if not isinstance(label, str) or not label.strip():
-            raise NamespaceError(f"every label of a namespace must be a non-empty string; got {label!r}")
+            raise NamespaceError(f"every label of a namespace must be a non-empty string; got {told(label)}")
         if len(label) > limits.label_chars:
             raise NamespaceError(f"a namespace label must have at most {limits.label_chars} characters")
         labels.append(_encoded(label, "a namespace label", NamespaceError).decode())
@@ -200,10 +231,7 @@ def check_label(label: object, name: str, *, limits: Limits) -> str:
 def _origins(keys: object) -> tuple[int | str, ...]:
     if isinstance(keys, (str, bytes, Mapping)) or not isinstance(keys, Iterable):
         raise ValidationError(f"derived_from must be a list of ids; got {type(keys).__name__}")
-    given = tuple(keys)
-    for key in given:
-        if isinstance(key, bool) or not isinstance(key, (int, str)):
-            raise ValidationError(f"derived_from must hold ids (int) or external ids (str); got {type(key).__name__}")
+    given = tuple(key_of(key, "derived_from must hold") for key in keys)
     if len(given) > _MOST_ORIGINS:
         raise ValidationError(f"derived_from must hold at most {_MOST_ORIGINS} ids; got {len(given)}")
     return given
@@ -240,12 +268,12 @@ def check_ttl(ttl: object, name: str = "ttl") -> float | None:
     seconds = ttl.total_seconds() if isinstance(ttl, timedelta) else ttl
     if seconds is None:
         return None
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds > 0:
-        raise ValidationError(f"{name} must be more than 0 seconds, or a timedelta; got {ttl!r}")
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float, np.integer, np.floating)) or not seconds > 0:
+        raise ValidationError(f"{name} must be more than 0 seconds, or a timedelta; got {told(ttl)}")
     if seconds == math.inf:
         return None
     if seconds > LONGEST_TTL:
-        raise ValidationError(f"{name} must end before the year 10000; got {ttl!r}")
+        raise ValidationError(f"{name} must end before the year 10000; got {told(ttl)}")
     return float(seconds)
 
 
@@ -267,7 +295,7 @@ def _end(ttl: object, now: int) -> int | None:
     try:
         from_millis(end)
     except (ValueError, OverflowError, OSError) as error:
-        raise ValidationError(f"ttl must end before the year 10000; got {ttl!r}") from error
+        raise ValidationError(f"ttl must end before the year 10000; got {told(ttl)}") from error
     return end
 
 
@@ -298,7 +326,7 @@ def check_tier(tier: object) -> Tier:
         return Tier(tier)
     except ValueError:
         known = ", ".join(member.value for member in Tier)
-        raise ValidationError(f"tier must be one of {known}; got {tier!r}") from None
+        raise ValidationError(f"tier must be one of {known}; got {told(tier)}") from None
 
 
 def check_moment(moment: object, name: str, *, to_the_end: bool = False) -> int:
@@ -308,7 +336,7 @@ def check_moment(moment: object, name: str, *, to_the_end: bool = False) -> int:
     except (ValueError, TypeError, OverflowError, OSError) as error:
         raise ValidationError(
             f"{name} must be a datetime, an ISO 8601 string such as '2026-05-14' or '2026-05', or epoch seconds; "
-            f"got {moment!r}"
+            f"got {told(moment)}"
         ) from error
 
 

@@ -43,6 +43,7 @@ Each also inherits the builtin that a caller would already catch.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Real
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -86,7 +87,11 @@ __all__ = [
     "ValidationError",
     "VectorError",
     "require",
+    "told",
 ]
+
+
+_LABEL = 40  # characters of a wrong argument that a message may show
 
 
 class LoomError(Exception):
@@ -137,7 +142,7 @@ class UnknownMemoryError(LoomError, KeyError):
     """No memory with this id exists in this namespace."""
 
     def __init__(self, memory_id: object) -> None:
-        super().__init__(f"no memory with id {memory_id!r} in this namespace")
+        super().__init__(f"no memory with id {told(memory_id)} in this namespace")
         self.memory_id = memory_id
 
     def __str__(self) -> str:  # KeyError would print the repr of the message
@@ -156,10 +161,8 @@ class IngestError(LoomError, RuntimeError):
     """
 
     def __init__(self, waiting: Sequence[Draft], *, reason: BaseException) -> None:
-        text = waiting[0].text if waiting else ""
-        shown = text if len(text) <= 60 else text[:59] + "…"
-        more = f", and {len(waiting) - 1} after it" if len(waiting) > 1 else ""
-        super().__init__(f"the draft {shown!r}{more} could not be stored: {reason}")
+        said = str(reason) if isinstance(reason, LoomError) else type(reason).__name__
+        super().__init__(f"the first of {len(waiting)} drafts that wait in the queue could not be stored: {said}")
         self.waiting = tuple(waiting)
 
     @property
@@ -172,7 +175,7 @@ class UnknownSleepError(LoomError, KeyError):
     """No sleep with this id was applied to this namespace."""
 
     def __init__(self, sleep: object) -> None:
-        super().__init__(f"no sleep with id {sleep!r} was applied to this namespace")
+        super().__init__(f"no sleep with id {told(sleep)} was applied to this namespace")
         self.sleep = sleep
 
     def __str__(self) -> str:  # KeyError would print the repr of the message
@@ -277,6 +280,15 @@ class ChatModelTimeoutError(ChatModelError, TimeoutError):
 
 class MissingExtraError(LoomError, ImportError):
     """An optional library is not installed."""
+
+
+def told(value: object) -> str:
+    """A wrong argument, for a message: numbers, None and short labels as they are; of all else the kind alone."""
+    if isinstance(value, int) and value.bit_length() > 64:
+        return f"an integer of {value.bit_length()} bits"
+    if isinstance(value, str) and len(value) > _LABEL:
+        return f"a string of {len(value)} characters"
+    return repr(value) if value is None or isinstance(value, (str, Real)) else type(value).__name__
 
 
 def require(module: str, *, extra: str) -> None:

@@ -20,6 +20,8 @@ from enum import Enum
 from reprlib import Repr
 from typing import Any, Final, NoReturn, TypeAlias
 
+import numpy as np
+
 from .clock import to_millis
 from .errors import FilterError
 from .records import Tier
@@ -542,22 +544,24 @@ def _checked_scalar(name: str, kind: _Kind, value: object) -> str | int | float 
         return Tier(value).value
     if kind is _Kind.FLAG and isinstance(value, bool):
         return value
-    if kind is _Kind.INTEGER and isinstance(value, int) and not isinstance(value, bool):
-        return _checked_integer(name, value)
+    if kind is _Kind.INTEGER and isinstance(value, (int, np.integer)) and not isinstance(value, bool):
+        return _checked_integer(name, int(value))
     if kind is _Kind.TEXT and (value is None or isinstance(value, str)):
         return value if value is None else _checked_text(name, value)
-    if kind is _Kind.JSON and (value is None or isinstance(value, (str, bool, int, float))):
+    if kind is _Kind.JSON and (value is None or isinstance(value, (str, bool, int, float, np.integer, np.floating))):
         return _checked_json(name, value)
     raise FilterError(f"filter on {name} takes {kind.value}; got {_told(value)}")
 
 
-def _checked_json(name: str, value: str | float | bool | None) -> str | int | float | None:
+def _checked_json(
+    name: str, value: str | float | np.integer[Any] | np.floating[Any] | bool | None
+) -> str | int | float | None:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
         return _checked_text(name, value)
-    if isinstance(value, int):
-        return _checked_integer(name, value)
+    if isinstance(value, (int, np.integer)):
+        return _checked_integer(name, int(value))
     if not math.isfinite(value):
         raise FilterError(f"filter on {name} takes a finite number; got {_told(value)}")
     return float(value)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from os import PathLike, fspath
 from pathlib import Path
 
 from mnemoloom.clock import Clock, SystemClock
 from mnemoloom.config import Config, Durability
-from mnemoloom.drafts import check_namespace
-from mnemoloom.errors import ConfigError
+from mnemoloom.drafts import check_flag, check_namespace
+from mnemoloom.errors import ConfigError, told
 from mnemoloom.opened import OpenStore
 from mnemoloom.ports import Embedder
 from mnemoloom.verbs.asking import AskingVerbs
@@ -89,17 +90,25 @@ class Memory(
         NotAStoreError, FormatError, CorruptionError, StoreLockedError, EmbedderMismatchError, NamespaceError,
         ChainKeyError, EncryptionKeyError, ConfigError, MissingExtraError
         """
-        config = config or Config()
+        if not isinstance(path, (str, PathLike)) or isinstance(fspath(path), bytes):
+            raise ConfigError(f"path must be a string or a Path; got {told(path)}")
+        config = Config() if config is None else config
+        if not isinstance(config, Config):
+            raise ConfigError(f"config must be a Config, such as Config(ttl=3600), or None; got {told(config)}")
+        if not (clock is None or callable(getattr(clock, "now", None))):
+            raise ConfigError(f"clock must have a method now(), as SystemClock and ManualClock; got {told(clock)}")
+        read_only, reembed = check_flag(read_only, "read_only"), check_flag(reembed, "reembed")
+        encrypt = check_flag(encrypt, "encrypt")
         labels = check_namespace(namespace, limits=config.limits)
-        if durability not in ("full", "normal"):
-            raise ConfigError(f"durability must be 'full' or 'normal'; got {durability!r}")
+        if not isinstance(durability, str) or durability not in ("full", "normal"):
+            raise ConfigError(f"durability must be 'full' or 'normal'; got {told(durability)}")
         opened = OpenStore.open(
             path,
             embedder=embedder,
             read_only=read_only,
             durability=durability,
             config=config,
-            clock=clock or SystemClock(),
+            clock=SystemClock() if clock is None else clock,
             lock_timeout=lock_timeout,
             reembed=reembed,
             key=key,

@@ -17,7 +17,7 @@ from mnemoloom.chain import Signer
 from mnemoloom.chain.keys import check_key
 from mnemoloom.clock import Clock
 from mnemoloom.config import Config, Durability
-from mnemoloom.errors import ConfigError, CorruptionError, EmbedderMismatchError
+from mnemoloom.errors import ConfigError, CorruptionError, EmbedderMismatchError, told
 from mnemoloom.lexical import Analyzer
 from mnemoloom.ports import Embedder
 from mnemoloom.recall.encoding import Encoding
@@ -90,7 +90,7 @@ class OpenStore:
         if embedder is not None and not isinstance(embedder, Embedder):
             raise ConfigError(
                 "an embedder has an `identity` and a method embed(texts, *, query=False), as those of "
-                f"mnemoloom.embedders; got {embedder!r}"
+                f"mnemoloom.embedders; got {told(embedder)}"
             )
         key = None if key is None else check_key(key)
         if encrypt and encryption_key is None:

@@ -66,7 +66,7 @@ class Draft:
     tier: Tier | None = None
     pinned: bool = False
     ttl: float | timedelta | None = None
-    derived_from: Sequence[int | str] = ()
+    derived_from: Sequence[int | str | Record | Hit] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

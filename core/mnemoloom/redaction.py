@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-from mnemoloom.errors import ConfigError, RedactionError
+from mnemoloom.errors import ConfigError, RedactionError, told
 
 __all__ = ["KINDS", "Redact", "Redactor", "redact_metadata", "redact_text"]
 
@@ -83,7 +83,7 @@ class Redactor:
 
     def __post_init__(self) -> None:
         if not isinstance(self.kinds, tuple) or not set(KINDS).issuperset(self.kinds):
-            raise ConfigError(f"Redactor.kinds must be some of {', '.join(KINDS)}; got {self.kinds!r}")
+            raise ConfigError(f"Redactor.kinds must be some of {', '.join(KINDS)}; got {told(self.kinds)}")
 
     def __call__(self, text: str) -> str:
         before = None

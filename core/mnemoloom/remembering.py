@@ -311,7 +311,7 @@ class Writer:
         missing = [pointer for pointer in wanted if pointer not in found]
         try:
             encoded = self._encoding.texts([wanted[pointer] for pointer in missing])
-        except (EmbedderError, ConnectionError, TimeoutError) as error:
+        except EmbedderError as error:
             if not (self._config.remember_unencoded and is_down(error)):
                 raise
             _LOG.warning("%d texts are kept without vectors: %s", len(missing), type(error).__name__)

@@ -15,7 +15,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from mnemoloom.errors import ValidationError
+from mnemoloom.errors import ValidationError, told
 from mnemoloom.records import Hit, Record
 
 __all__ = ["MEMORY_RULES", "estimated_tokens", "fenced", "fenced_hits", "fenced_text", "fitting", "unfenced"]
@@ -96,7 +96,7 @@ def fitting(
     count_tokens: counts the tokens of a text; by default `estimated_tokens`.
     """
     if tokens is not None and (isinstance(tokens, bool) or tokens < 1):
-        raise ValidationError(f"tokens must be at least 1 or None; got {tokens!r}")
+        raise ValidationError(f"tokens must be at least 1 or None; got {told(tokens)}")
     count = count_tokens or estimated_tokens
     left = math.inf if tokens is None else tokens - count(_FENCE_LINES)
     chosen: dict[int, Record] = {}
@@ -126,10 +126,10 @@ def _every_telling(hits: Iterable[Hit]) -> Iterator[Hit]:
 def _told_once(hits: Sequence[Hit]) -> Iterator[Hit]:
     last: dict[tuple[str | None, str], Hit] = {}
     for hit in hits:
-        for told in _every_telling([hit]):
-            known = last.setdefault(_telling(hit), told)
-            if told.record.time > known.record.time:
-                last[_telling(hit)] = told
+        for telling in _every_telling([hit]):
+            known = last.setdefault(_telling(hit), telling)
+            if telling.record.time > known.record.time:
+                last[_telling(hit)] = telling
     seen: set[tuple[str | None, str]] = set()
     for hit in hits:
         newest = last[_telling(hit)]

@@ -14,7 +14,7 @@ from typing import ParamSpec, TypeVar
 
 import numpy as np
 
-from mnemoloom.errors import ValidationError
+from mnemoloom.errors import ValidationError, told
 from mnemoloom.opened import OpenStore
 from mnemoloom.recall.live import LiveShelf
 from mnemoloom.recall.shelf import Shelf
@@ -39,7 +39,7 @@ class ShortTerm:
 
     def __init__(self, opened: OpenStore, live: LiveShelf, session: str | None, size: int) -> None:
         if not (session is None or isinstance(session, str)):
-            raise ValidationError(f"session must be a string or None; got {session!r}")
+            raise ValidationError(f"session must be a string or None; got {told(session)}")
         self._opened, self._live = opened, live
         self.session, self.size = session, Window.empty(size).size
 
@@ -82,7 +82,11 @@ class ShortTerm:
         ----------
         key: what a turn says something about, such as `lambda turn: turn.metadata.get("slot")`; a turn whose key is
             None stands for itself.
+
+        Raises ValidationError.
         """
+        if not (key is None or callable(key)):
+            raise ValidationError(f"key must be a function of a record, or None; got {told(key)}")
         window = self._read()
         found = {record.id: record for record in self._records(window.ids.tolist())}
         said = {} if key is None else {each: key(record) for each, record in found.items()}

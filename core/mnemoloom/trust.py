@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mnemoloom.errors import ValidationError
+from mnemoloom.errors import ValidationError, told
 
 __all__ = ["TRUST", "check_trust", "least_trusted", "trusted_at_least"]
 
@@ -19,8 +19,7 @@ TRUST = ("web", "import", "tool", "model", "user", "system")
 def check_trust(label: object, *, name: str = "trust") -> str:
     """The label if it is one of the vocabulary; raises ValidationError."""
     if not isinstance(label, str) or label not in TRUST:
-        shown = repr(label)[:80]
-        raise ValidationError(f"{name} must be one of {', '.join(TRUST)}; got {shown}")
+        raise ValidationError(f"{name} must be one of {', '.join(TRUST)}; got {told(label)}")
     return TRUST[TRUST.index(label)]  # plain, whatever subclass of str the label is
 
 

@@ -283,3 +283,107 @@ def test_a_closed_memory_refuses_every_async_verb(started: Memory, act: Callable
 
     with pytest.raises(StoreClosedError, match="closed"):
         asyncio.run(scenario())
+
+
+SECRET = "my secret, which is rather long for a label, and nobody else's business"
+WRONG: dict[str, Act] = {
+    "useful None": lambda memory: memory.useful(None, query="violin"),  # type: ignore[arg-type]
+    "useful 1.5": lambda memory: memory.useful(1.5, query="violin"),  # type: ignore[arg-type]
+    "useful a flag": lambda memory: memory.useful(True, query="violin"),
+    "kinds None": lambda memory: memory.related(1, kinds=None),  # type: ignore[arg-type]
+    "kinds 5": lambda memory: memory.related(1, kinds=5),  # type: ignore[arg-type]
+    "kinds of lists": lambda memory: memory.related(1, kinds=[[1]]),  # type: ignore[list-item]
+    "remember_many None": lambda memory: memory.remember_many(None),  # type: ignore[arg-type]
+    "remember_many an array without a dimension": lambda memory: memory.remember_many(np.array(1)),  # type: ignore[arg-type]
+    "vectors None": lambda memory: memory.vectors(None),  # type: ignore[arg-type]
+    "forget_many None": lambda memory: memory.forget_many(None),  # type: ignore[arg-type]
+    "forget_many missing": lambda memory: memory.forget_many([1], missing=np.zeros(2)),  # type: ignore[arg-type]
+    "calibrate None": lambda memory: memory.calibrate(None),  # type: ignore[arg-type]
+    "past_keys None": lambda memory: memory.verify(past_keys=None),  # type: ignore[arg-type]
+    "seal {}": lambda memory: memory.verify(seal={}),  # type: ignore[arg-type]
+    "seal 5": lambda memory: memory.verify(seal=5),  # type: ignore[arg-type]
+    "fetch 1": lambda memory: memory.short_term(None).fetch(1),  # type: ignore[arg-type]
+    "exact": lambda memory: memory.recall("violin", exact=np.zeros(2)),  # type: ignore[arg-type]
+    "update": lambda memory: memory.recall("violin", update=np.zeros(2)),  # type: ignore[arg-type]
+    "cold": lambda memory: memory.related(1, cold=np.zeros(2)),  # type: ignore[arg-type]
+    "encode": lambda memory: memory.remember_many(["x"], encode=np.zeros(2)),  # type: ignore[arg-type]
+    "derived": lambda memory: memory.erase({"id": 1}, derived=np.zeros(2)),  # type: ignore[arg-type]
+    "asker": lambda memory: memory.recall("violin", asker=np.zeros(2)),  # type: ignore[arg-type]
+    "topic": lambda memory: memory.recall("violin", topic=np.array(1.5)),  # type: ignore[arg-type]
+    "min_trust": lambda memory: memory.recall("violin", min_trust=np.zeros(2)),  # type: ignore[arg-type]
+    "a list as a key": lambda memory: memory.get([SECRET]),  # type: ignore[arg-type]
+    "a text as k": lambda memory: memory.recall("violin", k=SECRET),  # type: ignore[arg-type]
+    "a text as a time": lambda memory: memory.recall("violin", as_of=SECRET),
+    "hits as a topic": lambda memory: memory.recall("violin", topic=memory.recall("violin")),  # type: ignore[arg-type]
+}
+
+
+@pytest.mark.parametrize("act", WRONG.values(), ids=WRONG)
+def test_an_argument_of_the_wrong_kind_is_refused_by_a_rule_and_not_quoted(
+    started: Memory, refused: Refused, act: Act
+) -> None:
+    with refused(started, ValidationError, "must|takes|named by"):
+        act(started)
+    with pytest.raises(ValidationError) as told:
+        act(started)
+    assert SECRET not in str(told.value)
+    assert "attic" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "options"),
+    [
+        (None, {}),
+        (5, {}),
+        (b"x", {}),
+        (":memory:", {"config": {"ttl": 5}}),
+        (":memory:", {"config": {}}),
+        (":memory:", {"clock": 5}),
+        (":memory:", {"read_only": np.zeros(2)}),
+        (":memory:", {"durability": np.zeros(2)}),
+    ],
+    ids=repr,
+)
+def test_a_store_is_not_opened_with_an_argument_of_the_wrong_kind(path: Any, options: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="must"):
+        Memory.open(path, **options)
+
+
+def test_a_hit_or_a_record_names_its_memory_wherever_a_key_does(started: Memory) -> None:
+    (hit, *_) = started.recall("violin")
+    record = started.get(hit)
+    assert record.id == hit.id == 1
+    assert hit in started
+    assert started.vectors([hit, record]).shape == (2, 64)
+    assert started.why("violin", hit).memory_id == 1
+    assert started.history(record)[0].id == 1
+    assert started.related(hit, kinds="episode") == started.related(1, kinds="episode")
+    started.useful([hit, record], query="violin")
+    made = started.remember("A summary.", derived_from=[hit])
+    assert started.forget_many([hit]) == 1
+    with pytest.raises(UnknownMemoryError, match="no memory with id 1 in") as told:
+        started.get(hit)
+    assert "violin" not in str(told.value)
+    assert made in started
+
+
+def test_a_topic_narrows_a_question_as_its_id_does(started: Memory) -> None:
+    topics = started.topics()
+
+    def found(topic: Any) -> list[tuple[int, float]]:
+        return [(hit.id, hit.score) for hit in started.recall("violin", topic=topic, update=False)]
+
+    assert found(topics[0]) == found(topics[0].id)
+    assert found(topics) == found([topic.id for topic in topics])
+
+
+def test_the_numbers_of_numpy_are_taken_where_numbers_are(started: Memory) -> None:
+    near = started.nearest("violin").ids
+    assert started.get(near[0]).id == near[0]
+    assert started.vectors(near).shape == (3, 64)
+    assert [each.id for each in started.records({"id": {"$in": list(near)}})] == sorted(near)
+    assert [each.id for each in started.records(after_id=np.int64(1), limit=np.int32(1))] == [2]
+    assert len(started.recall("violin", k=np.int64(2), min_confidence=np.float32(0.0), per_source=np.float32(1.0))) == 2
+    year = started.remember("A year.", metadata={"year": 2024}, ttl=np.int64(3600), time=np.int64(5))
+    assert [each.id for each in started.records({"metadata.year": {"$gt": np.float32(2023.5)}})] == [year]
+    started.forget(np.int64(year))

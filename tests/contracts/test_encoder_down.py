@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from conftest import OpenMemory, Refused
@@ -23,6 +24,7 @@ from mnemoloom.errors import (
     EmbedderError,
     EmbedderTimeoutError,
     EmbedderUnavailableError,
+    LoomError,
     TextError,
 )
 from mnemoloom.testing import OllamaServer, faults
@@ -35,6 +37,12 @@ DOWN = [
     EmbedderError("answered 500"),
     ConnectionRefusedError("refused"),
     TimeoutError("late"),
+    httpx.ConnectError("nobody there"),
+    httpx.ReadTimeout("late"),
+    RuntimeError("out of memory"),
+    OSError("gone"),
+    ValueError("bad shape"),
+    KeyError("layer"),
 ]
 
 
@@ -77,10 +85,37 @@ def test_recall_goes_on_by_words_as_without_an_encoder_and_says_so(
     plain.remember_many(TEXTS)
     wanted = plain.recall("Where is the violin now?")
     assert found.degraded is not None
-    assert str(error) in found.degraded
+    told = str(error) if isinstance(error, LoomError) else type(error).__name__
+    assert told in found.degraded
+    assert isinstance(error, LoomError) or str(error) not in found.degraded
     assert not found.encoded
     assert [(hit.id, hit.score) for hit in found] == [(hit.id, hit.score) for hit in wanted]
     assert memory.why("Where is the violin now?", 1).recalled
+
+
+@pytest.mark.parametrize("guard", [Guard(), None], ids=["guarded", "bare"])
+@pytest.mark.parametrize("error", DOWN[5:], ids=lambda error: type(error).__name__)
+def test_whatever_an_encoder_raises_remember_raises_as_ours_or_keeps_the_text(
+    open_memory: OpenMemory, embedder: Failing, refused: Refused, folder: Path, error: Exception, guard: Guard | None
+) -> None:
+    strict = started(open_memory, embedder, guard=guard, recall_unencoded=False)
+    embedder.error = error
+    for act in (lambda: strict.remember("The map is old."), lambda: strict.recall(QUESTION)):
+        with refused(strict, EmbedderError, rf"hashing/64 failed with {type(error).__name__}$") as _:
+            act()
+    embedder.error = None
+    lenient = started(open_memory, embedder, folder, guard=guard, remember_unencoded=True)
+    embedder.error = error
+    assert lenient.recall("old map").degraded
+    assert lenient.get(lenient.remember("The map is old.")).text == "The map is old."
+
+
+def test_the_error_of_an_encoder_is_the_cause_of_ours(open_memory: OpenMemory, embedder: Failing) -> None:
+    memory = started(open_memory, embedder)
+    embedder.error = RuntimeError("out of memory")
+    with pytest.raises(EmbedderError) as told:
+        memory.remember("The map is old.")
+    assert told.value.__cause__ is embedder.error
 
 
 def test_recall_in_coroutines_goes_on_too(open_memory: OpenMemory, embedder: Failing) -> None:

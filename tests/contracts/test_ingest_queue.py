@@ -17,6 +17,7 @@ import pytest
 
 from mnemoloom import Draft, ManualClock, Memory, Tier, where
 from mnemoloom.errors import (
+    EmbedderError,
     EmbedderUnavailableError,
     IngestError,
     MetadataError,
@@ -224,7 +225,7 @@ def test_an_error_names_the_draft_keeps_all_that_wait_and_the_next_call_tries_ag
                 await queue.put(f"turn {number}")
             for _ in range(2):
                 with pytest.raises(
-                    IngestError, match="'turn 0', and 2 after it could not be stored: no server"
+                    IngestError, match="the first of 3 drafts that wait in the queue could not be stored: no server"
                 ) as told:
                     await queue.flush()
                 assert isinstance(told.value.__cause__, EmbedderUnavailableError)
@@ -267,7 +268,7 @@ def test_one_draft_that_cannot_be_stored_is_named_and_can_be_taken_out(memory: M
             await queue.flush()
             for number in range(5):
                 await queue.put({"text": f"turn {number}", "vector": [0.0, 1.0] if number != 2 else [1.0, 2.0, 3.0]})
-            with pytest.raises(IngestError, match=r"'turn 2', and 2 after it .* width 2; got 3"):
+            with pytest.raises(IngestError, match=r"first of 3 drafts .* width 2; got 3"):
                 await queue.flush()
             assert texts(memory) == ["fixes the width", "turn 0", "turn 1"]
             assert queue.discard().text == "turn 2"
@@ -280,15 +281,15 @@ def test_one_draft_that_cannot_be_stored_is_named_and_can_be_taken_out(memory: M
     assert len(memory_without) == 0
 
 
-def test_an_error_that_is_not_ours_is_told_too(open_memory: OpenMemory) -> None:
+def test_an_error_that_is_not_ours_is_told_too_by_its_kind(open_memory: OpenMemory) -> None:
     memory = open_memory(":memory:", embedder=Switch("cursed"))
 
     async def scenario() -> None:
         queue = memory.queue()
         await queue.put("cursed")
-        with pytest.raises(IngestError, match="cannot encode") as told:
+        with pytest.raises(IngestError, match="switch failed with ValueError") as told:
             await queue.flush()
-        assert isinstance(told.value.__cause__, ValueError)
+        assert isinstance(told.value.__cause__, EmbedderError)
         queue.discard()
         await queue.aclose()
 
@@ -431,3 +432,18 @@ def test_a_closed_memory_and_a_reader_take_in_nothing(folder: Path) -> None:
 def test_sizes_that_are_no_counts_are_refused(memory: Memory, options: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match="must be a whole number"):
         memory.queue(**options)
+
+
+def test_the_error_of_a_queue_holds_the_draft_and_quotes_no_text(open_memory: OpenMemory) -> None:
+    memory = open_memory(":memory:", embedder=Switch("my secret"))
+
+    async def scenario() -> None:
+        queue = memory.queue()
+        await queue.put("my secret")
+        with pytest.raises(IngestError) as told:
+            await queue.flush()
+        assert "secret" not in f"{told.value} {told.value!r} {told.value.__cause__}"
+        assert told.value.draft.text == queue.discard().text == "my secret"
+        await queue.aclose()
+
+    run(scenario())

@@ -353,7 +353,7 @@ def _add_sleep(command: argparse.ArgumentParser) -> None:
 _COMMANDS = (
     ("demo", "demonstration", "remember a short conversation and ask about it", _add_demo),
     ("remember", "remember", "remember one text, or a file of them", _add_remember),
-    ("recall", "recall", "find the memories that answer a question", _add_recall),
+    ("recall", "recall", "find the memories that answer a question; asks without leaving a trace", _add_recall),
     ("why", "why", "say why a memory answers a question, or which stage lets it go", _add_why),
     (
         "history",

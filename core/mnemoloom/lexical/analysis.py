@@ -12,7 +12,7 @@ from threading import Lock
 
 import snowballstemmer
 
-from mnemoloom.errors import ConfigError
+from mnemoloom.errors import ConfigError, told
 
 __all__ = ["Analyzer"]
 
@@ -40,7 +40,7 @@ class Analyzer:
     def __init__(self, language: str = "english") -> None:
         if language not in snowballstemmer.algorithms():
             known = ", ".join(sorted(snowballstemmer.algorithms()))
-            raise ConfigError(f"language must be one of {known}; got {language!r}")
+            raise ConfigError(f"language must be one of {known}; got {told(language)}")
         self.language = language
         self.stop_words = _stop_words() if language == "english" else frozenset[str]()
         self._stemmer = snowballstemmer.stemmer(language)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mnemoloom.config import Guard
 from mnemoloom.embedders.cached import CachedQueries, EncodedQuery
 from mnemoloom.embedders.checking import checked, checked_tokens
-from mnemoloom.embedders.guarded import Guarded, guarded
+from mnemoloom.embedders.guarded import behind
 from mnemoloom.errors import EmbedderAnswerError, EmbedderError, EmbedderMismatchError
 from mnemoloom.ports import Embedder, TokenEmbedder
 from mnemoloom.recall.late import Projection, seeded_projection
@@ -34,7 +34,7 @@ class Encoding:
     ----------
     width: the width of the store's vectors, None before the first; whoever stores the first sets it.
     projection: the token projection that the store learned, stacked; None for the seeded one.
-    guard: the deadline and the breaker between us and the embedder; None asks it as it is.
+    guard: the deadline and the breaker between us and the embedder; None asks it as it is; its errors are ours anyway.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Encoding:
         guard: Guard | None = None,
     ) -> None:
         self.embedder = embedder
-        self.asked = _guarded(embedder, guard)
+        self.asked: Embedder = behind(embedder, guard)
         self.width = width
         self._followed: StoreFacts | None = None
         self.token_width = token_width
@@ -106,14 +106,6 @@ class Encoding:
         return checked(rows, count=count, identity=self.identity, width=self.width)
 
 
-def _guarded(embedder: Embedder, guard: Guard | None) -> Embedder:
-    if guard is None or isinstance(embedder, Guarded):
-        return embedder
-    return guarded(embedder, deadline=guard.deadline, failures=guard.failures, cool_down=guard.cool_down)
-
-
-def is_down(error: BaseException) -> bool:
+def is_down(error: EmbedderError) -> bool:
     """Whether an error says that the encoder cannot do its work now, not that it is the wrong one or talks nonsense."""
-    if isinstance(error, EmbedderError):
-        return not isinstance(error, (EmbedderMismatchError, EmbedderAnswerError))
-    return isinstance(error, (ConnectionError, TimeoutError))
+    return not isinstance(error, (EmbedderMismatchError, EmbedderAnswerError))

@@ -211,7 +211,7 @@ class Recaller:
         degraded = None
         try:
             evidence = evidence_of(request, profile, query, encoding=self._encoding, width=width, now=now)
-        except (EmbedderError, ConnectionError, TimeoutError) as error:
+        except EmbedderError as error:
             if not (self._config.recall_unencoded and is_down(error)):
                 raise
             degraded = f"the question could not be encoded: {error}"

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mnemoloom.errors import ValidationError
+from mnemoloom.errors import ValidationError, told
 
 __all__ = ["Window", "fetch", "peek", "pop", "push", "rewind"]
 
@@ -28,9 +28,9 @@ class Window(NamedTuple):
     @classmethod
     def empty(cls, size: int) -> Window:
         """A window for the last `size` turns, at least 0. Raises ValidationError."""
-        if isinstance(size, bool) or not isinstance(size, int) or size < 0:
-            raise ValidationError(f"a window's size must be a whole number of at least 0; got {size!r}")
-        return cls(np.zeros(0, np.int64), size)
+        if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 0:
+            raise ValidationError(f"a window's size must be a whole number of at least 0; got {told(size)}")
+        return cls(np.zeros(0, np.int64), int(size))
 
 
 def push(window: Window, ids: ArrayLike) -> tuple[Window, Ids]:
@@ -76,8 +76,8 @@ def fetch(window: Window, keys: Mapping[int, Hashable] | None = None, *, newest_
 
 def rewind(window: Window, depth: int | None = None, *, newest_first: bool = True) -> Iterator[int]:
     """The newest `depth` ids (None: all, 0: none) one by one, newest or oldest first; the window stays as it is."""
-    if depth is not None and (isinstance(depth, bool) or not isinstance(depth, int) or depth < 0):
-        raise ValidationError(f"depth must be None or a whole number of at least 0; got {depth!r}")
+    if depth is not None and (isinstance(depth, bool) or not isinstance(depth, (int, np.integer)) or depth < 0):
+        raise ValidationError(f"depth must be None or a whole number of at least 0; got {told(depth)}")
     count = len(window.ids) if depth is None else min(depth, len(window.ids))
     chosen = window.ids[len(window.ids) - count :]
     return iter((chosen[::-1] if newest_first else chosen).tolist())

@@ -24,7 +24,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mnemoloom.errors import ConfigError, ValidationError
+from mnemoloom.errors import ConfigError, ValidationError, told
 
 __all__ = ["VARIANTS", "Found", "Shown", "Source", "Variant", "arrange", "check_variant", "query_of"]
 
@@ -94,7 +94,7 @@ def arrange(
     """
     check_variant(variant)
     if isinstance(k, bool) or not isinstance(k, int) or k < 0:
-        raise ValidationError(f"k must be a whole number of at least 0; got {k!r}")
+        raise ValidationError(f"k must be a whole number of at least 0; got {told(k)}")
     if variant == "memory":
         return _once(_from("long_term", long_term), k)
     if variant == "mac":
@@ -181,5 +181,5 @@ def _once(hits: Iterable[tuple[str, Shown]], k: int) -> list[Shown]:
 def check_variant(variant: Variant) -> Variant:
     """The variant, if there is one of that name; raises ConfigError."""
     if variant not in VARIANTS:
-        raise ConfigError(f"variant must be one of {', '.join(VARIANTS)}; got {variant!r}")
+        raise ConfigError(f"variant must be one of {', '.join(VARIANTS)}; got {told(variant)}")
     return variant

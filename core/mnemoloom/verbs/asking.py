@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mnemoloom.config import Profile
-from mnemoloom.drafts import check_count, check_moment, check_text, check_topics, raw_row
-from mnemoloom.errors import EmbedderUnavailableError, UnknownMemoryError, ValidationError
+from mnemoloom.drafts import (
+    check_count,
+    check_flag,
+    check_many,
+    check_moment,
+    check_text,
+    check_topics,
+    is_number,
+    key_of,
+    raw_row,
+)
+from mnemoloom.errors import EmbedderUnavailableError, UnknownMemoryError, ValidationError, told
 from mnemoloom.filters import Filter, asks_for, common, conjoin, parse_filter
 from mnemoloom.recall.calibration import Calibration, conformal_threshold, fewest_questions, kept_threshold
 from mnemoloom.recall.nearest import Nearest
 from mnemoloom.recall.request import Request
 from mnemoloom.recall.shares import most_per_source
+from mnemoloom.recall.topics import Topic
 from mnemoloom.records import Explanation, RecallResult, Record, Tier
 from mnemoloom.short_term import ShortTerm
 from mnemoloom.titans import Variant, check_variant
@@ -40,7 +51,7 @@ class AskingVerbs(Handle):
         after: Moment | None = None,
         before: Moment | None = None,
         tier: Labels | None = None,
-        topic: int | Collection[int] | None = None,
+        topic: int | Topic | Collection[int | Topic] | None = None,
         expand: int = 0,
         asker: str | None = None,
         vector: Any = None,  # noqa: ANN401 - anything numpy reads as a row
@@ -61,7 +72,7 @@ class AskingVerbs(Handle):
         profile: the formula: dialogue, assistant, document, dense, lexical, concert, or a profile object.
         where: a filter, such as {"metadata.city": "Oslo"} or `where("metadata.year").gte(2020)`.
         speaker, session, tier: one label or several.
-        topic: the id of one of `topics`, or several; what has come since is sorted first.
+        topic: one of `topics` or its id, or several; what has come since is sorted first.
         after, before: a span of time, `before` excluded; a day, month or year ("2026-05") stands for its beginning.
         expand: attach up to this many neighbours of the session to each hit, also such as the filter hides.
         asker: the speaker whom "I" and "my" stand for.
@@ -88,6 +99,7 @@ class AskingVerbs(Handle):
         ------
         TextError, FilterError, ValidationError, ConfigError, EmbedderError
         """
+        noted = check_flag(update, "update")
         request = self._request(
             query,
             k,
@@ -98,7 +110,7 @@ class AskingVerbs(Handle):
             expand=expand,
             asker=asker,
             vector=vector,
-            exact=exact,
+            exact=check_flag(exact, "exact"),
             as_of=as_of,
             min_confidence=min_confidence,
             variant=check_variant(variant),
@@ -109,7 +121,7 @@ class AskingVerbs(Handle):
         if request.topics is not None:
             self._sort()
         result = self._recaller.recall(request)
-        if update and not self._opened.store.read_only:
+        if noted and not self._opened.store.read_only:
             self._live.note_access((hit.id for hit in result), self._opened.now())
             self._live.note_superseded((hit.id, older) for hit in result for older in hit.supersedes)
             self._live.note_superseded((newer, hit.id) for hit in result for newer in hit.superseded_by)
@@ -131,7 +143,7 @@ class AskingVerbs(Handle):
         after: Moment | None = None,
         before: Moment | None = None,
         tier: Labels | None = None,
-        topic: int | Collection[int] | None = None,
+        topic: int | Topic | Collection[int | Topic] | None = None,
         asker: str | None = None,
         vector: Any = None,  # noqa: ANN401 - anything numpy reads as a row
         as_of: Moment | None = None,
@@ -160,10 +172,10 @@ class AskingVerbs(Handle):
         )
         if request.topics is not None:
             self._sort()
-        unknown_too = isinstance(key, int) and not isinstance(key, bool)
-        return self._recaller.why(request, int(key) if unknown_too else self._id(key))
+        named = key_of(key)
+        return self._recaller.why(request, named if isinstance(named, int) else self._id(named))
 
-    async def awhy(self, query: str, key: int | str, k: int = 5, **options: Any) -> Explanation:  # noqa: ANN401
+    async def awhy(self, query: str, key: Key, k: int = 5, **options: Any) -> Explanation:  # noqa: ANN401
         return await self._run(self.why, query, key, k, **options)
 
     def history(self, key: Key) -> list[Record]:
@@ -173,10 +185,10 @@ class AskingVerbs(Handle):
         """
         found = self._recaller.history(self._id(key))
         if not found:
-            raise UnknownMemoryError(key)
+            raise UnknownMemoryError(key_of(key))
         return found
 
-    async def ahistory(self, key: int | str) -> list[Record]:
+    async def ahistory(self, key: Key) -> list[Record]:
         return await self._run(self.history, key)
 
     def nearest(
@@ -210,7 +222,7 @@ class AskingVerbs(Handle):
         if (query is None) == (vector is None):
             raise ValidationError("nearest takes a query or a vector, one of them")
         if k is not None:
-            check_count(k, "k", low=1)
+            k = check_count(k, "k", low=1)
         trusted = None if min_trust is None else trusted_at_least(min_trust)
         condition = conjoin(parse_filter(where), common(trust=trusted))
         text = None if query is None else check_text(query, config=config, name="query")
@@ -234,12 +246,11 @@ class AskingVerbs(Handle):
         hundred questions are enough for ±6 points. Raises ValidationError, also for fewer questions than can promise
         `keep` at all: 9 for .9, 19 for .95.
         """
-        if isinstance(answered, str):
-            raise ValidationError("calibrate takes a list of questions, not one")
-        if isinstance(keep, bool) or not isinstance(keep, (int, float)) or not 0.0 < keep < 1.0:
-            raise ValidationError(f"keep must be a number between 0 and 1; got {keep!r}")
+        asked = check_many(answered, "answered", of="questions")
+        if not is_number(keep) or not 0.0 < keep < 1.0:
+            raise ValidationError(f"keep must be a number between 0 and 1; got {told(keep)}")
         self._opened.store.check_usable(writing=True)
-        questions, fewest = list(answered), fewest_questions(float(keep))
+        questions, fewest = asked, fewest_questions(float(keep))
         if len(questions) < fewest:
             raise ValidationError(
                 f"to keep {keep} of the questions, calibrate needs at least {fewest} that memory holds an answer to; "
@@ -262,7 +273,7 @@ class AskingVerbs(Handle):
         k: int,
         *,
         where: Where | None,
-        topic: int | Collection[int] | None,
+        topic: int | Topic | Collection[int | Topic] | None,
         condition: Filter | None,
         vector: Any,  # noqa: ANN401 - anything numpy reads as a row
         as_of: Moment | None,
@@ -270,18 +281,21 @@ class AskingVerbs(Handle):
         min_trust: str | None,
         per_source: float | None,
         expand: int = 0,
+        asker: str | None = None,
         **settled: Any,  # noqa: ANN401 - what needs no checking: the fields of Request
     ) -> Request:
         config = self._opened.config
-        check_count(k, "k", low=1, high=config.limits.k)
-        check_count(expand, "expand", low=0, high=config.limits.k)
+        k = check_count(k, "k", low=1, high=config.limits.k)
+        expand = check_count(expand, "expand", low=0, high=config.limits.k)
+        if not (asker is None or isinstance(asker, str)):
+            raise ValidationError(f"asker must be a string or None; got {told(asker)}")
         trusted = None if min_trust is None else trusted_at_least(min_trust)
         condition = conjoin(parse_filter(where), condition, common(trust=trusted))
         return Request(
             query=check_text(query, config=config, name="query"),
             k=k,
             condition=condition,
-            topics=None if topic is None else check_topics(topic),
+            topics=None if topic is None else check_topics(_ids_of(topic)),
             cold=asks_for(condition, "tier", Tier.COLD.value),
             expand=expand,
             vector=None if vector is None else raw_row(vector),
@@ -289,6 +303,7 @@ class AskingVerbs(Handle):
             least=self._least(min_confidence),
             trusted=trusted,
             per_source=self._most_per_source(per_source, k),
+            asker=asker,
             **settled,
         )
 
@@ -299,15 +314,15 @@ class AskingVerbs(Handle):
         if variant == "memory":
             raise ValidationError("window belongs to a variant, mac, mag or mal; the variant 'memory' shows no window")
         if not isinstance(window, ShortTerm) or not window.belongs_to(self._live):
-            raise ValidationError(f"window must be a short_term of this handle; got {window!r}")
+            raise ValidationError(f"window must be a short_term of this handle; got {told(window)}")
         return np.array(window.ids(), np.int64)
 
     def _most_per_source(self, share: float | None, k: int) -> int | None:
         if share is None:
             share = self._opened.config.per_source
-        elif isinstance(share, bool) or not isinstance(share, (int, float)) or not 0.0 <= share <= 1.0:
-            raise ValidationError(f"per_source must be a number from 0 to 1; got {share!r}")
-        return None if share is None or share == 1.0 else most_per_source(share, k)
+        elif not is_number(share) or not 0.0 <= share <= 1.0:
+            raise ValidationError(f"per_source must be a number from 0 to 1; got {told(share)}")
+        return None if share is None or share == 1.0 else most_per_source(float(share), k)
 
     def _least(self, min_confidence: Confidence | None) -> float | None:
         if min_confidence is None:
@@ -317,7 +332,17 @@ class AskingVerbs(Handle):
                 number = self._live.number(connection) or 0
                 encoding = self._opened.encoding
                 return kept_threshold(connection, number, encoder=encoding.identity if encoding else None)
-        known = isinstance(min_confidence, (int, float)) and not isinstance(min_confidence, bool)
+        known = is_number(min_confidence)
         if not known or not 0.0 <= float(min_confidence) <= 1.0:
-            raise ValidationError(f"min_confidence must be a number in [0, 1] or 'calibrated'; got {min_confidence!r}")
+            raise ValidationError(
+                f"min_confidence must be a number in [0, 1] or 'calibrated'; got {told(min_confidence)}"
+            )
         return float(min_confidence)
+
+
+def _ids_of(topic: object) -> object:
+    """The ids of topics; whatever else was given stays for the check."""
+    if isinstance(topic, Collection) and not isinstance(topic, (str, bytes, Mapping)):
+        named = check_many(topic, "topic", of="ids of topics")
+        return [each.id if isinstance(each, Topic) else each for each in named]
+    return topic.id if isinstance(topic, Topic) else topic

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from mnemoloom.drafts import check_count
-from mnemoloom.errors import UnknownMemoryError, ValidationError
+from mnemoloom.drafts import check_count, check_flag, check_many, key_of
+from mnemoloom.errors import UnknownMemoryError, ValidationError, told
 from mnemoloom.fabric import KINDS
 from mnemoloom.recall.relating import Related, related_memories
 from mnemoloom.recall.topics import Topics, describe_topics
@@ -30,7 +30,7 @@ class BrowsingVerbs(Handle):
         EmbedderError: no memory has a vector; topics are made of these alone. ValidationError.
         """
         if k is not None:
-            check_count(k, "k", low=0)
+            k = check_count(k, "k", low=0)
         self._sort()
         return describe_topics(self._opened.store, self._live, k=k)
 
@@ -47,11 +47,11 @@ class BrowsingVerbs(Handle):
         with self._opened.store.reading() as connection, self._live.sorted(connection) as known:
             slot = known.shelf.slot_of(memory)
             if not slot:
-                raise UnknownMemoryError(key)
+                raise UnknownMemoryError(key_of(key))
             found = int(known.of_slots()[slot])
         return found if found >= 0 else None
 
-    async def atopic_of(self, key: int | str) -> int | None:
+    async def atopic_of(self, key: Key) -> int | None:
         return await self._run(self.topic_of, key)
 
     def related(
@@ -76,17 +76,19 @@ class BrowsingVerbs(Handle):
 
         Raises
         ------
-        UnknownMemoryError, ValidationError
+        UnknownMemoryError, ValidationError, told
         """
-        check_count(k, "k", low=1, high=self._opened.config.limits.k)
-        check_count(hops, "hops", low=1, high=4)
-        asked = {kinds} if isinstance(kinds, str) else set(kinds)
-        if not asked or asked - set(KINDS):
-            raise ValidationError(f"kinds must be some of {', '.join(KINDS)}; got {kinds!r}")
-        found = related_memories(self._live, self._id(key), k=k, kinds=asked, hops=hops, cold=cold)
+        k = check_count(k, "k", low=1, high=self._opened.config.limits.k)
+        hops = check_count(hops, "hops", low=1, high=4)
+        asked = [kinds] if isinstance(kinds, str) else check_many(kinds, "kinds", of=", ".join(KINDS))
+        if not asked or any(each not in KINDS for each in asked):
+            raise ValidationError(f"kinds must be some of {', '.join(KINDS)}; got {told(kinds)}")
+        found = related_memories(
+            self._live, self._id(key), k=k, kinds=set(asked), hops=hops, cold=check_flag(cold, "cold")
+        )
         if found is None:
-            raise UnknownMemoryError(key)
+            raise UnknownMemoryError(key_of(key))
         return found
 
-    async def arelated(self, key: int | str, k: int = 5, **options: Any) -> list[Related]:  # noqa: ANN401
+    async def arelated(self, key: Key, k: int = 5, **options: Any) -> list[Related]:  # noqa: ANN401
         return await self._run(self.related, key, k, **options)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from mnemoloom.chain import Proof, Seal, read_seal
 from mnemoloom.chain.keys import check_key
-from mnemoloom.errors import CorruptionError, StorageFailure
+from mnemoloom.drafts import check_many
+from mnemoloom.errors import CorruptionError, StorageFailure, ValidationError, told
 from mnemoloom.storage import memories
 from mnemoloom.storage.sealing import prove_memory, seal_log
 from mnemoloom.storage.verify import VerifyReport, verify_store
@@ -34,7 +36,7 @@ class EvidenceVerbs(Handle):
         ImportFormatError: the file holds no seal.
         """
         sealed = None if seal is None else _sealed(seal)
-        keys = (*self._opened.signer.keys, *map(check_key, past_keys))
+        keys = (*self._opened.signer.keys, *map(check_key, check_many(past_keys, "past_keys", of="keys (bytes)")))
         with self._opened.store.snapshot() as connection:
             return verify_store(connection, store=self._opened.store_id, keys=keys, seal=sealed)
 
@@ -70,7 +72,7 @@ class EvidenceVerbs(Handle):
         with self._opened.store.snapshot() as connection:
             return prove_memory(connection, memory, sealed, store=self._opened.store_id)
 
-    async def aprove(self, key: int | str, seal: Seal | str | Path) -> Proof:
+    async def aprove(self, key: Key, seal: Seal | str | Path) -> Proof:
         return await self._run(self.prove, key, seal)
 
     def anchor(self, key: Key) -> str:
@@ -85,7 +87,7 @@ class EvidenceVerbs(Handle):
             raise CorruptionError(f"log entry {memory} is missing")
         return digest[:16]
 
-    async def aanchor(self, key: int | str) -> str:
+    async def aanchor(self, key: Key) -> str:
         return await self._run(self.anchor, key)
 
     def rekey(self, key: bytes) -> None:
@@ -96,8 +98,10 @@ class EvidenceVerbs(Handle):
         await self._run(self.rekey, key)
 
 
-def _sealed(seal: Seal | str | Path) -> Seal:
+def _sealed(seal: object) -> Seal:
+    if not isinstance(seal, (Seal, str, PathLike)):
+        raise ValidationError(f"seal must be a Seal or the path of its file; got {told(seal)}")
     try:
-        return read_seal(seal)
+        return read_seal(seal if isinstance(seal, Seal) else Path(seal))
     except OSError as error:
         raise StorageFailure(f"the seal {seal} could not be read: {error}") from error

@@ -9,11 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, ParamSpec, TypeVar
 
-import numpy as np
-
 from mnemoloom.config import Limits
-from mnemoloom.drafts import check_many
-from mnemoloom.errors import UnknownMemoryError, ValidationError
+from mnemoloom.drafts import check_many, key_of
+from mnemoloom.errors import UnknownMemoryError
 from mnemoloom.filters import Filter
 from mnemoloom.opened import OpenStore
 from mnemoloom.ports import Embedder
@@ -24,7 +22,7 @@ from mnemoloom.records import Hit, Record
 from mnemoloom.remembering import Missing, Writer
 from mnemoloom.storage import memories
 
-__all__ = ["Confidence", "Handle", "Key", "Labels", "Moment", "Where", "key_of"]
+__all__ = ["Confidence", "Handle", "Key", "Labels", "Moment", "Where"]
 
 Where = Filter | Mapping[Any, Any]
 Moment = datetime | str | float
@@ -96,7 +94,7 @@ class Handle:
             noted = self._live.accessed([memory])
             found = memories.records(connection, number, [memory], accessed=noted) if number is not None else {}
         if memory not in found:
-            raise UnknownMemoryError(key)
+            raise UnknownMemoryError(key_of(key))
         return found[memory]
 
     def _id(self, named: Key) -> int:
@@ -126,19 +124,6 @@ class Handle:
                 if memory not in held:
                     raise UnknownMemoryError(key)
         return [memory for memory in ids if memory in held]
-
-
-def key_of(key: object) -> int | str:
-    """What names a memory: its id or external id; a hit or record stands for its id. Raises ValidationError."""
-    if isinstance(key, (Hit, Record)):
-        return key.id
-    if isinstance(key, (int, np.integer)) and not isinstance(key, bool):
-        return int(key)
-    if isinstance(key, str):
-        return key
-    raise ValidationError(
-        f"a memory is named by its id (int), external id (str), a Hit or a Record; got {type(key).__name__}"
-    )
 
 
 def _is_storable(text: str) -> bool:

@@ -109,8 +109,8 @@ class IngestingVerbs(WritingVerbs, AskingVerbs):
         ------
         ValidationError
         """
-        check_count(size, "size", low=1)
-        check_count(batch, "batch", low=1)
+        size = check_count(size, "size", low=1)
+        batch = check_count(batch, "batch", low=1)
         return IngestQueue(self._checked, self._storing, size=size, batch=batch)
 
     def _checked(self, draft: Draft | Mapping[str, Any] | str) -> Draft:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mnemoloom.drafts import check_count
+from mnemoloom.drafts import check_count, check_flag
 from mnemoloom.errors import EmbedderError
 from mnemoloom.reembedding import Progress, learn_projection, reembed
 from mnemoloom.transfer import Conflict, ExportReport, ImportReport, export_bundle, import_bundle
@@ -26,11 +26,11 @@ class KeepingVerbs(Handle):
         opened = self._opened
         if opened.encoding is None:
             raise EmbedderError("reembed needs an embedder; open the memory with embedder=…")
-        check_count(batch_size, "batch_size", low=1)
+        batch_size, learned = check_count(batch_size, "batch_size", low=1), check_flag(learn, "learn")
         replies = opened.config.encode_replies
         opened.store.check_usable(writing=True)
         try:
-            if learn:
+            if learned:
                 learn_projection(opened.store, opened.encoding, width=opened.config.token_width, encode_replies=replies)
             return reembed(
                 opened.store,

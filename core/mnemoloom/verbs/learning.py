@@ -9,7 +9,6 @@ from mnemoloom.drafts import check_text, raw_row
 from mnemoloom.errors import EmbedderError, ValidationError
 from mnemoloom.recall.learning import row_of
 from mnemoloom.recall.request import Request
-from mnemoloom.records import Hit
 from mnemoloom.verbs.handle import Handle, Key
 
 __all__ = ["LearningVerbs"]
@@ -20,7 +19,7 @@ class LearningVerbs(Handle):
 
     def useful(
         self,
-        found: Hit | Key | Iterable[Hit | Key],
+        found: Key | Iterable[Key],
         *,
         query: str,
         asker: str | None = None,
@@ -34,19 +33,18 @@ class LearningVerbs(Handle):
 
         Parameters
         ----------
-        found: hits, or keys of memories. query, asker, vector: as they were given to `recall`.
+        found: hits, records or keys of memories. query, asker, vector: as they were given to `recall`.
 
         Raises
         ------
         EmbedderError: no encoder, and no vector. ValidationError: nothing was named, or a memory that has no vector.
         UnknownMemoryError, TextError, VectorError, StoreError: nothing was learned.
         """
-        named = [found] if isinstance(found, (Hit, str, int)) else list(found)
+        named = list(found) if isinstance(found, Iterable) and not isinstance(found, str) else [found]
         if not named:
             raise ValidationError("useful needs at least one memory; got none")
         self._opened.store.check_usable(writing=True)
-        keys = [each.id if isinstance(each, Hit) else each for each in named]
-        ids = list(dict.fromkeys(self._ids(keys, missing="refuse")))
+        ids = list(dict.fromkeys(self._ids(named, missing="refuse")))
         request = Request(
             query=check_text(query, config=self._opened.config, name="query"),
             k=1,
@@ -62,5 +60,5 @@ class LearningVerbs(Handle):
             raise EmbedderError("useful needs an embedder, or the question's vector; open the memory with embedder=…")
         self._writer.learn(ids, question)
 
-    async def auseful(self, found: Hit | Key | Iterable[Hit | Key], **options: Any) -> None:  # noqa: ANN401
+    async def auseful(self, found: Key | Iterable[Key], **options: Any) -> None:  # noqa: ANN401
         await self._run(self.useful, found, **options)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnemoloom.drafts import check_count
+from mnemoloom.drafts import check_count, key_of
 from mnemoloom.errors import UnknownMemoryError, ValidationError
 from mnemoloom.filters import parse_filter
 from mnemoloom.recall.looking import matching_ids
@@ -27,15 +27,15 @@ class ReadingVerbs(Handle):
         """One memory. Raises UnknownMemoryError."""
         return self._record(key)
 
-    async def aget(self, key: int | str) -> Record:
+    async def aget(self, key: Key) -> Record:
         return await self._run(self.get, key)
 
     def records(self, where: Where | None = None, *, after_id: int = 0, limit: int | None = None) -> Iterator[Record]:
         """Memories in the order in which they were remembered, cold ones included; `after_id` continues a listing."""
         condition = parse_filter(where)
-        check_count(after_id, "after_id", low=0)
+        after_id = check_count(after_id, "after_id", low=0)
         if limit is not None:
-            check_count(limit, "limit", low=0)
+            limit = check_count(limit, "limit", low=0)
         with self._opened.store.reading() as connection:
             number = self._live.number(connection)
             most = -1 if limit is None else limit
@@ -59,7 +59,7 @@ class ReadingVerbs(Handle):
                     raise UnknownMemoryError(memory)
             return shelf.vectors.take(np.array(slots, np.int64))
 
-    async def avectors(self, keys: Iterable[int | str]) -> NDArray[np.float32]:
+    async def avectors(self, keys: Iterable[Key]) -> NDArray[np.float32]:
         return await self._run(self.vectors, keys)
 
     def namespaces(self, *, occupied: bool = False) -> list[tuple[str, ...]]:
@@ -83,7 +83,7 @@ class ReadingVerbs(Handle):
 
     def __contains__(self, key: object) -> bool:
         try:
-            return isinstance(key, (int, str)) and bool(self.get(key))
+            return bool(self.get(key_of(key)))
         except (UnknownMemoryError, ValidationError):
             return False
 

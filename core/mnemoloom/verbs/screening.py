@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from mnemoloom.drafts import check_flag
 from mnemoloom.errors import ValidationError
 from mnemoloom.filters import Filter, common, conjoin, parse_filter
 from mnemoloom.quarantining import isolate, release
@@ -38,7 +39,7 @@ class ScreeningVerbs(Handle):
         opened, condition = self._opened, _named(where, source, verb="quarantine")
         made_of = _made_of(where, source)
         act = (opened.store, self._live, opened.signer, condition)
-        return isolate(*act, derived=derived, sources=made_of, now=opened.now())
+        return isolate(*act, derived=check_flag(derived, "derived"), sources=made_of, now=opened.now())
 
     async def aquarantine(self, where: Any = None, **options: Any) -> int:  # noqa: ANN401
         return await self._run(self.quarantine, where, **options)
@@ -51,7 +52,7 @@ class ScreeningVerbs(Handle):
         opened, condition = self._opened, _named(where, source, verb="release")
         made_of = _made_of(where, source)
         act = (opened.store, self._live, opened.signer, condition)
-        return release(*act, derived=derived, sources=made_of, now=opened.now())
+        return release(*act, derived=check_flag(derived, "derived"), sources=made_of, now=opened.now())
 
     async def arelease(self, where: Any = None, **options: Any) -> int:  # noqa: ANN401
         return await self._run(self.release, where, **options)
@@ -74,7 +75,7 @@ class ScreeningVerbs(Handle):
         Also what was derived from a memory of the source that has been forgotten, replaced, or come to its end since.
         """
         condition = _named(None, source, verb="remove_source")
-        made_of = _made_of(None, source)
+        made_of, derived = _made_of(None, source), check_flag(derived, "derived")
         count = self._writer.erase(condition, derived=derived, sources=made_of, now=self._opened.now())
         return Erased(count=count, pending_checkpoint=not self._opened.store.checkpoint())
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from mnemoloom.consolidation import SleepConfig
-from mnemoloom.errors import ConfigError, UnknownMemoryError, UnknownSleepError
+from mnemoloom.drafts import check_flag, key_of
+from mnemoloom.errors import ConfigError, UnknownMemoryError, UnknownSleepError, told
 from mnemoloom.records import Record
 from mnemoloom.reembedding import Progress
 from mnemoloom.sleeping import SleepCycle, SleepReport, SleepTask, Undone
@@ -45,9 +46,10 @@ class SleepingVerbs(KeepingVerbs):
         ------
         ConfigError, StoreError
         """
-        policy = policy or SleepConfig()
+        policy = SleepConfig() if policy is None else policy
         if not isinstance(policy, SleepConfig):
-            raise ConfigError(f"policy must be a SleepConfig; got {policy!r}")
+            raise ConfigError(f"policy must be a SleepConfig; got {told(policy)}")
+        plan_only = check_flag(plan_only, "plan_only")
         if not plan_only:
             self._writer.purge(now=self._opened.now())
             self._writer.flush_noted()
@@ -103,7 +105,7 @@ class SleepingVerbs(KeepingVerbs):
             ids = [each for each in (groups[0] if groups else {memory}) if shelf.slot_of(each)]
             found = memories.records(connection, number, ids, accessed=self._live.accessed(ids))
         if memory not in found:
-            raise UnknownMemoryError(key)
+            raise UnknownMemoryError(key_of(key))
         return sorted(found.values(), key=lambda record: (record.time, record.id))
 
     async def arepeats(self, key: Key) -> list[Record]:

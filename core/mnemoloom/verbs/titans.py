@@ -29,5 +29,5 @@ class TitansVerbs(Handle):
         with self._opened.store.reading() as connection:
             return decided(connection, memory)
 
-    async def agated(self, key: int | str) -> Decision | None:
+    async def agated(self, key: Key) -> Decision | None:
         return await self._run(self.gated, key)

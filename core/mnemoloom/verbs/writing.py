@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from mnemoloom.drafts import check_draft, check_name, check_tier
-from mnemoloom.errors import ValidationError
+from mnemoloom.drafts import check_draft, check_flag, check_many, check_name, check_tier
+from mnemoloom.errors import ValidationError, told
 from mnemoloom.filters import parse_filter
 from mnemoloom.records import Draft, Erased, Tier
 from mnemoloom.remembering import Existing, Missing
@@ -83,18 +83,18 @@ class WritingVerbs(Handle):
         `idem_key`, a name for this call, makes it safe to repeat: after a crash or a timeout nobody knows whether the
         call was done, and with the same key it is done once. It holds in this namespace, for ever; `erase` leaves it.
         """
-        if existing not in ("replace", "skip"):
-            raise ValidationError(f"existing must be 'replace' or 'skip'; got {existing!r}")
+        if not isinstance(existing, str) or existing not in ("replace", "skip"):
+            raise ValidationError(f"existing must be 'replace' or 'skip'; got {told(existing)}")
         if idem_key is not None:
             check_name(idem_key, limits=self._opened.config.limits, name="idem_key")
-        if isinstance(drafts, (str, Mapping)):
-            raise ValidationError("remember_many takes a list of drafts; use remember for one")
+        encoded = check_flag(encode, "encode")
+        given = check_many(drafts, "drafts", of="drafts; use remember for one")
         now, config = self._opened.now(), self._opened.config
-        checked = [check_draft(draft, config=config, now=now) for draft in drafts]
+        checked = [check_draft(draft, config=config, now=now) for draft in given]
         if not checked:
             self._opened.store.check_usable(writing=True)
             return []
-        return self._writer.remember(checked, existing=existing, encode=encode, now=now, idem_key=idem_key)
+        return self._writer.remember(checked, existing=existing, encode=encoded, now=now, idem_key=idem_key)
 
     async def aremember_many(
         self,
@@ -107,7 +107,7 @@ class WritingVerbs(Handle):
         """Remove a memory from the store. Raises UnknownMemoryError."""
         self._writer.forget([self._id(key)], missing="refuse", now=self._opened.now())
 
-    async def aforget(self, key: int | str) -> None:
+    async def aforget(self, key: Key) -> None:
         await self._run(self.forget, key)
 
     def forget_many(self, keys: Iterable[Key], *, missing: Missing = "refuse") -> int:
@@ -115,15 +115,13 @@ class WritingVerbs(Handle):
 
         `missing` says what happens to a key that names no memory: UnknownMemoryError, or it is skipped.
         """
-        if missing not in ("refuse", "skip"):
-            raise ValidationError(f"missing must be 'refuse' or 'skip'; got {missing!r}")
-        if isinstance(keys, str):
-            raise ValidationError("forget_many takes a list of keys; use forget for one")
+        if not isinstance(missing, str) or missing not in ("refuse", "skip"):
+            raise ValidationError(f"missing must be 'refuse' or 'skip'; got {told(missing)}")
         self._opened.store.check_usable(writing=True)
         found = list(dict.fromkeys(self._ids(keys, missing=missing)))
         return self._writer.forget(found, missing=missing, now=self._opened.now()) if found else 0
 
-    async def aforget_many(self, keys: Iterable[int | str], **options: Any) -> int:  # noqa: ANN401
+    async def aforget_many(self, keys: Iterable[Key], **options: Any) -> int:  # noqa: ANN401
         return await self._run(self.forget_many, keys, **options)
 
     def erase(self, where: Where, *, derived: bool = True) -> Erased:
@@ -140,7 +138,7 @@ class WritingVerbs(Handle):
         condition = parse_filter(where)
         if condition is None:
             raise ValidationError("erase needs a filter; where('id').gt(0) means every memory of this namespace")
-        count = self._writer.erase(condition, derived=derived, now=self._opened.now())
+        count = self._writer.erase(condition, derived=check_flag(derived, "derived"), now=self._opened.now())
         return Erased(count=count, pending_checkpoint=not self._opened.store.checkpoint())
 
     async def aerase(self, where: Any, *, derived: bool = True) -> Erased:  # noqa: ANN401
@@ -153,14 +151,14 @@ class WritingVerbs(Handle):
         """
         self._place(key, tier=Tier.PERSISTENT, pinned=True)
 
-    async def apin(self, key: int | str) -> None:
+    async def apin(self, key: Key) -> None:
         await self._run(self.pin, key)
 
     def unpin(self, key: Key) -> None:
         """Make a pinned memory an ordinary one. Raises UnknownMemoryError."""
         self._place(key, tier=Tier.LONG_TERM, pinned=False)
 
-    async def aunpin(self, key: int | str) -> None:
+    async def aunpin(self, key: Key) -> None:
         await self._run(self.unpin, key)
 
     def move(self, key: Key, tier: Tier) -> None:
@@ -171,7 +169,7 @@ class WritingVerbs(Handle):
         tier = check_tier(tier)
         self._place(key, tier=tier, pinned=tier is Tier.PERSISTENT)
 
-    async def amove(self, key: int | str, tier: Tier) -> None:
+    async def amove(self, key: Key, tier: Tier) -> None:
         await self._run(self.move, key, tier)
 
     def _place(self, key: Key, *, tier: Tier, pinned: bool) -> None:
