@@ -41,7 +41,7 @@ def draft_of(number: int) -> Draft:
         "vector": vector_of(number) if number % 3 == 0 else None,
         "tier": Tier.COLD if number % 7 == 0 else Tier.LONG_TERM,
         "pinned": number % 11 == 0,
-        "ttl": 10**6 if number % 5 == 0 else None,
+        "ttl": 10**6 if number % 5 == 0 and number % 11 else None,
     }
     return Draft(**fields)
 
@@ -124,7 +124,7 @@ def erase_one_after_another(folder: Path, count: int, every: int, encryption_key
                 assert_gone(folder, gone, [ids[each] for each in gone], embedder)
                 memory = Memory.open(folder, **options)
         clock.advance(10**6)
-        ended = [number for number in living if number % 5 == 0]
+        ended = [number for number in living if draft_of(number).ttl is not None]
         assert memory.purge().count == len(ended)
         gone += ended
         assert memory.verify().ok

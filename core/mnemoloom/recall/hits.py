@@ -89,9 +89,9 @@ def _levels(shelf: Shelf, ranking: Ranking, slots: list[int]) -> dict[int, _Leve
     exact = shelf.vectors.scores_of(encoded, ranking.vector)
     fine = coarse = np.full(len(encoded), np.nan)
     if ranking.near is not None and len(encoded):
-        fine = shelf.index.fine_scores(encoded, ranking.near.turned)
         seen = ranking.near.numbers[:, None] == encoded
         coarse = np.where(seen.any(axis=0), ranking.near.level2[seen.argmax(axis=0)], np.nan)
+        fine = np.where(np.isnan(coarse), np.nan, shelf.index.fine_scores(encoded, ranking.near.turned))
     named = zip(encoded.tolist(), exact.tolist(), fine.tolist(), coarse.tolist(), strict=True)
     return {slot: _Levels(*(None if score != score else score for score in scores)) for slot, *scores in named}
 

@@ -151,7 +151,7 @@ def _vectors(memory: Memory, records: dict[int, Record]) -> NDArray[np.float32]:
     """The vectors of records; one that was forgotten since it was found is taken out."""
     while True:
         try:
-            return memory.vectors(records)
+            return memory.vectors(list(records))
         except UnknownMemoryError as gone:  # noqa: PERF203 - rare, and each time one record fewer
             del records[int(str(gone.memory_id))]
 
