@@ -223,8 +223,8 @@ class IndexSettings:
     exact_below: with fewer memories than that, every vector is compared: a scan of the exact rows is no slower.
     levels: digits of precision to go through, coarse to fine: 2 is four bits for each four numbers, 1 is eight for
         each, 0 the exact row. (2, 1, 0), (2, 0), or (0,), which compares every vector always. Level 1 takes 384 bytes
-        a memory at 384 dimensions. It chooses where it leaves out half of the candidates, which recall needs in millions
-        and a search of the index alone for a few neighbours; below, the exact rows of all are read, and hits tell its estimate.
+        a memory at 384 dimensions. It chooses where it leaves out half of the candidates: in recall only with millions,
+        in a search of the index alone for a few neighbours. Else all exact rows are read, and hits tell its estimate.
     candidates: how many the coarse level hands on, at least; more beyond 100,000 memories, and more where the probe
         sees too few. On 100,000 MiniLM vectors they hold all but one in a thousand of the true ten nearest.
     probe_every: each so many queries, and the first few, one is answered exactly as well, to measure the recall.
